@@ -27,6 +27,7 @@
 #include "core/host/statedir.h"
 #include "core/host/steps.h"
 #include "core/host/health.h"
+#include "core/host/service_control.h"
 #include "core/ipc/listen.h"
 #include "core/loop/loop_scope.h"
 #include "core/sandbox/sandbox.h"
@@ -338,6 +339,7 @@ static void tear_down(struct run *run)
 {
     struct orbitald *host = &run->host;
 
+    service_control_end(host);
     confpart_free(host->services);
     confpart_free(host->system);
     confpart_free(host->filter);

@@ -100,6 +100,11 @@ void confpart_refresh(struct confpart *part)
     ask(part, "get", on_value);
 }
 
+bool confpart_is_being_read(const struct confpart *part)
+{
+    return part->asking;
+}
+
 static void on_committed(void *arg, const char *interface, const char *topic, const char *text,
                          size_t len)
 {

@@ -23,5 +23,7 @@ int confpart_new(struct orbitald *host, const char *path, confpart_fn *fn,
 void confpart_free(struct confpart *part);
 /* Reads it now; while it is being read: once more afterwards. */
 void confpart_refresh(struct confpart *part);
+/* A reading has begun, by a commit or confpart_refresh, and fn has not been called for it. */
+bool confpart_is_being_read(const struct confpart *part);
 
 #endif

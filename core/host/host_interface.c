@@ -15,6 +15,7 @@
 #include "core/host/logs_interface.h"
 #include "core/host/metrics_interface.h"
 #include "core/host/problem.h"
+#include "core/host/service_control.h"
 #include "core/host/health.h"
 #include "core/ipc/introspect.h"
 #include "core/json/scan.h"
@@ -233,8 +234,8 @@ static int not_yet(const struct orbitald *host, const char *method, struct buf *
     return 0;
 }
 
-static int dispatch(struct orbitald *host, const struct host_caller *caller, const char *method,
-                    const char *input, size_t len, struct buf *out, struct orb_err *err)
+static int dispatch(struct orbitald *host, const char *method, const char *input, size_t len,
+                    struct buf *out, struct orb_err *err)
 {
     char name[80];
 
@@ -247,14 +248,6 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         return report_sandbox(host->supervisor, name, host->sandbox, out, err);
     else if (!strcmp(method, "crashes"))
         return report_crashes(host->supervisor, name, out, err);
-    else if (!strcmp(method, "service-start"))
-        return control_start(host->supervisor, name, err);
-    else if (!strcmp(method, "service-stop"))
-        return follow_may_stop(host, name, err) < 0
-                   ? err->code
-                   : control_stop(host->supervisor, name, caller->name, err);
-    else if (!strcmp(method, "service-restart"))
-        return control_restart(host->supervisor, name, err);
     else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {
         char why[160];
 
@@ -301,14 +294,11 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
         enforced_request(host, req, input, len);
         return;
     }
+    if (!host->starting && service_control_request(host, req, caller, method, input, len))
+        return;
     r = host->starting && strcmp(method, "version")
             ? not_yet(host, method, &out, &err)
-            : dispatch(host, caller, method, input, len, &out, &err);
-
-    if (peer_kind_is_person(caller->kind) && !strncmp(method, "service-", 8))
-        log_notice(host->log, "audit.order", KV("user", caller->name),
-                   KV("kind", peer_kind_name(caller->kind)), KV("method", method),
-                   KV("input", input), KV("result", r < 0 ? err.text : "ok"));
+            : dispatch(host, method, input, len, &out, &err);
     answer(req, r, &out, &err);
 }
 

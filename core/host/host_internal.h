@@ -58,7 +58,8 @@ struct orbitald {
     const struct contract *builtin[5]; /* the first four of these, NULL ends */
     struct token_job *tokens_first; /* auth_interface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
-    struct enforced_job *enforced_first; /* enforced.c: requests in their order */
+    struct service_control_job *control_first; /* service_control.c: requests that wait */
+    struct enforced_job *enforced_first;       /* enforced.c: requests in their order */
     uint64_t token_lifetime_s; /* of one that is made without saying; 0: does not expire */
     uint64_t started_ms;
     struct good *good;              /* main's */

@@ -12,6 +12,7 @@
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
 #include "core/host/health.h"
+#include "core/host/service_control.h"
 #include "core/json/tree.h"
 #include "core/sup/control.h"
 
@@ -189,6 +190,7 @@ static void follow(struct orbitald *host, const json_t *services, const struct o
     if (filterconf_check(host, services != NULL, &failed) < 0) /* before the boot goes on */
         log_error(host->log, "firewall.not-followed", KV("error", failed.text));
     supervisor_release(host->supervisor);
+    service_control_resume(host);
 }
 
 int svcconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err)

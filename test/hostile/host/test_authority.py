@@ -219,6 +219,22 @@ def stays_stopped(box, watch):
     box.until(10, lambda: box.service("v-authority")["pid"] == 0, "it ends")
 
 
+def follows_commits(box, watch):
+    """An order right after the answer to a commit, before the host has read what was committed."""
+    c = Client(watch.sock)
+    for enabled in (True, False) * 5:
+        commit(box, ("/services/v-authority/enabled", enabled))
+        try:
+            c.call("host@1", "service-restart", {"name": "v-authority"})
+            started = True
+        except Refused as e:
+            expect("not enabled" in str(e), f"refused with {e}")
+            started = False
+        expect(started == enabled, f"enabled {enabled} was committed; restarted: {started}")
+    box.until(10, lambda: box.service("v-authority")["pid"] == 0, "it ends")
+    c.close()
+
+
 def confirms(box, watch):
     """A connection that was open, and silent, before the change proves nothing."""
     early = Client(watch.sock)
@@ -368,6 +384,7 @@ def main(root):
         attempt("a token named root sees what root edits", token_named_root, box, watch)
         attempt("an order starts what the configuration does not", starts, box, watch)
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)
+        attempt("an order right after a commit follows what was before it", follows_commits, box, watch)
         attempt("a session of before confirms", confirms, box, watch)
         attempt("interfaces without a provider use up all room", many_names, box, watch)
         attempt("a package takes all places of who reads logs", all_the_logs, box, watch)
