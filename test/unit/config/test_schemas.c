@@ -5,6 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/engine_internal.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -303,6 +304,15 @@ static void all_requests(struct fake *f, const char *kind)
     }
 }
 
+static void on_soon(void *arg)
+{
+}
+
+static uint64_t on_now_us(void *arg)
+{
+    return 1;
+}
+
 TEST(no_schema_makes_a_request_hold_the_loop)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -320,6 +330,10 @@ TEST(no_schema_makes_a_request_hold_the_loop)
         fake_open(&f);
         if (strstr(buf_str(&f.logged), "schema.refused"))
             printf("# %s: refused: %.300s\n", kinds[i].name, buf_str(&f.logged));
+        /* As in the service, in fibers: their stacks are small. */
+        f.engine->host.soon = on_soon;
+        f.engine->host.now_us = on_now_us;
+        f.engine->requests.settling = 1; /* each is answered at once */
         /* Each is told of what is committed. */
         fake_service(&f, "firewall", "/guest");
         fake_service(&f, "interfaces", "/guest");
