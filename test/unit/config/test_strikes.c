@@ -139,6 +139,7 @@ static struct fake_service *crowd(struct fake *f, struct fake_service *guests[GU
 TEST(many_third_parties_hold_a_commit_no_longer_than_one)
 {
     static const enum fake_phase phases[] = {FAKE_PREPARE, FAKE_APPLY};
+    static const char *const words[] = {"prepare", "apply"};
 
     for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
         struct fake_service *guests[GUESTS], *firewall;
@@ -155,10 +156,13 @@ TEST(many_third_parties_hold_a_commit_no_longer_than_one)
             ck_assert_uint_eq(firewall->next, engine_revision(f.engine) + 1);
         for (unsigned k = 0; k < 2 * GUESTS && !f.answered; k++) {
             fake_advance(&f, 950);
-            fake_wake(&f); /* each answers what it was asked just before its second is over */
-            if (k == 0)
-                for (unsigned g = 0; g < GUESTS; g++)
+            /* Each answers what it was asked just before its second is over. */
+            for (unsigned g = 0; g < GUESTS; g++) {
+                AUTO_FREE char *asked = buf_format("%s.%s", guests[g]->name, words[i]);
+
+                if (strstr(buf_str(&f.trace), asked))
                     guests[g]->mode[phases[i]] = FAKE_OK;
+            }
             fake_wake(&f);
         }
         ck_assert(f.answered);
