@@ -5,6 +5,7 @@
 #include "core/ipc/access.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/contract_service.h"
+#include "core/ipc/share.h"
 
 #define QUEUE_BYTES (8u << 20) /* that may wait for a peer, where its limits say nothing else */
 #define REQUESTS 4096          /* of one connection in flight, all its sessions together */
@@ -96,6 +97,14 @@ void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env
 
 void peer_pass(struct ipc_peer *peer, const unsigned char *data, size_t len)
 {
+    struct orb_err err;
+
+    if (!peer->conn.dead && !share_has_room(peer, len, SHARE_ENDS)) {
+        orb_fail(&err, ORB_E_LIMIT, "%s does not read: over %d bytes wait for its connections",
+                 peer->self.name, SHARE_ENDS);
+        conn_end(&peer->conn, &err);
+        return;
+    }
     peer->frames_out++;
     peer->broker->frames_out++;
     conn_send(&peer->conn, data, len);

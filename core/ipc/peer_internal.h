@@ -11,6 +11,7 @@
 /* Of the bytes that may wait for a peer, in sixteenths: the steps are so far apart that what one
  * kind of frame may take leaves the others their part. */
 enum peer_queue_step {
+    QUEUE_OWN = 1,       /* whatever waits for others of its identity */
     QUEUE_CAUSE = 6,     /* requests of one identity */
     QUEUE_EVENTS = 12,   /* beyond it events for it are dropped */
     QUEUE_REQUESTS = 13, /* beyond it requests to it are refused */

@@ -10,6 +10,7 @@
 #include "core/ipc/offload.h"
 #include "core/ipc/refusal.h"
 #include "core/ipc/within.h"
+#include "core/ipc/share.h"
 #include "core/json/scan.h"
 
 static void event_envelope(const struct ipc_interface *interface, const char *topic, struct buf *to)
@@ -27,7 +28,8 @@ static bool has_room(struct ipc_peer *peer, size_t len)
 {
     if (conn_queued(&peer->conn) + len > peer_queue(peer, QUEUE_EVENTS))
         conn_flush(&peer->conn); /* within one turn nothing was offered to its socket yet */
-    return conn_queued(&peer->conn) + len <= peer_queue(peer, QUEUE_EVENTS);
+    return conn_queued(&peer->conn) + len <= peer_queue(peer, QUEUE_EVENTS) &&
+           share_has_room(peer, len, SHARE_LOSES);
 }
 
 static void miss(struct sub *sub)

@@ -10,6 +10,7 @@
 #include "core/ipc/offload.h"
 #include "core/ipc/refusal.h"
 #include "core/ipc/resolve.h"
+#include "core/ipc/share.h"
 #include "core/json/scan.h"
 
 /* Quota check before anything is sent to the provider: its write queue must have room for the
@@ -28,6 +29,9 @@ static int check_limits(const struct principal *who, const struct target *target
     if (inflight && inflight->requests && inflight->bytes + bytes > INFLIGHT_MAX_BYTES)
         return orb_fail(err, ORB_E_BUSY, "%s has %u bytes of requests to %s in flight; at most %u",
                         who->name, inflight->bytes, to, INFLIGHT_MAX_BYTES);
+    if (share_requests(who->owner, provider) >= SHARE_REQUESTS)
+        return orb_fail(err, ORB_E_BUSY, "%s has %d requests to %s in flight over all connections",
+                        who->name, SHARE_REQUESTS, to);
     if (who->owner->call_count >= who->owner->pending_max)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %u",
                         who->owner->self.name, who->owner->call_count, who->owner->pending_max);
@@ -251,6 +255,21 @@ int request_check_output(struct pending *p, const struct inframe *in, struct orb
                     p->target.method->name, why.path, why.path[0] ? ": " : "", why.text);
 }
 
+/* What others say is no reason to end it. */
+static int check_room(struct ipc_peer *caller, size_t len, struct orb_err *err)
+{
+    if (conn_queued(&caller->conn) > peer_queue(caller, QUEUE_REPLIES))
+        return orb_fail(err, ORB_E_LIMIT,
+                        "%s does not read: %zu bytes wait for it, so the answer is lost",
+                        caller->self.name, conn_queued(&caller->conn));
+    if (!share_has_room(caller, len, SHARE_LOSES))
+        return orb_fail(err, ORB_E_LIMIT,
+                        "%s does not read: over %d bytes wait for its connections, so the answer "
+                        "is lost",
+                        caller->self.name, SHARE_LOSES);
+    return 0;
+}
+
 static void tell_answered(const struct ipc_peer *provider)
 {
     if (provider->events && provider->events->answered)
@@ -287,11 +306,7 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
         request_answer(p, in->payload, in->len);
         return;
     }
-    if (conn_queued(&caller->conn) >
-        peer_queue(caller, QUEUE_REPLIES)) { /* what others say is no reason to end it */
-        orb_fail(&err, ORB_E_LIMIT,
-                 "%s does not read: %zu bytes wait for it, so the answer is lost",
-                 caller->self.name, conn_queued(&caller->conn));
+    if (check_room(caller, FRAME_HEADER + in->len, &err) < 0) {
         request_fail(p, &err);
         return;
     }

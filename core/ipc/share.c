@@ -8,6 +8,7 @@
 #include "core/base/xalloc.h"
 #include "core/ipc/account.h"
 #include "core/ipc/broker_internal.h"
+#include "core/ipc/inflight.h"
 #include "core/ipc/peer_internal.h"
 
 #define TURN_NS 300000u /* of one identity in one turn */
@@ -89,4 +90,38 @@ uint64_t share_left(struct ipc_peer *peer, uint64_t took_ns)
     }
     peer->share_round = s->round;
     return TURN_NS - s->used_ns;
+}
+
+static size_t queued_of(const struct ipc_peer *peer)
+{
+    size_t n = 0;
+
+    for (const struct ipc_peer *p = peer->broker->peers; p; p = p->next)
+        if (p->share == peer->share && !p->conn.dead)
+            n += conn_queued(&p->conn);
+    return n;
+}
+
+bool share_has_room(struct ipc_peer *peer, size_t len, enum share_step step)
+{
+    if (!peer->share || conn_queued(&peer->conn) + len <= peer_queue(peer, QUEUE_OWN))
+        return true;
+    conn_flush(&peer->conn); /* within one turn nothing was offered to its socket yet */
+    return conn_queued(&peer->conn) + len <= peer_queue(peer, QUEUE_OWN) ||
+           queued_of(peer) + len <= step;
+}
+
+unsigned share_requests(const struct ipc_peer *peer, const struct ipc_peer *provider)
+{
+    unsigned n = 0;
+
+    if (!peer->share || peer->share->peers == 1)
+        return 0;
+    for (const struct ipc_peer *p = peer->broker->peers; p; p = p->next) {
+        if (p->share != peer->share)
+            continue;
+        for (const struct inflight *record = p->self.inflight; record; record = record->next)
+            n += record->provider == provider ? record->requests : 0;
+    }
+    return n;
 }

@@ -101,3 +101,68 @@ TEST(what_was_sent_before_hanging_up_takes_no_more)
     ck_assert_uint_eq(world.broker->frames_in, MANY * (1 + 5));
     world_fini(&world);
 }
+
+static size_t queued(void)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < MANY; i++)
+        n += conn_queued(&kim[i].peer->conn);
+    return n;
+}
+
+TEST(what_waits_for_all_connections_of_a_user_has_one_limit)
+{
+    struct world world;
+    struct wire echo, lee;
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *huge = buf_format("{\"text\":\"%0*d\"}", 200000, 0);
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &lee, "lee", "viewer");
+    many(&world, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        wire_put(&kim[i], (struct frame){.type = FRAME_SUB, .corr = 1},
+                 "{\"to\":\"echo\",\"topic\":\"tick\"}", NULL);
+    wire_put(&lee, (struct frame){.type = FRAME_SUB, .corr = 1},
+             "{\"to\":\"echo\",\"topic\":\"tick\"}", NULL);
+    wire_expect(&lee, &got, FRAME_REP);
+    for (unsigned i = 0; i < 40; i++) {
+        wire_put(&echo, (struct frame){.type = FRAME_PUB}, "{\"topic\":\"tick\"}", huge);
+        wire_expect(&lee, &got, FRAME_EVENT);
+    }
+    ck_assert_uint_gt(queued(), 12 << 20);
+    ck_assert_uint_lt(queued(), (16 << 20) + MANY * (512 << 10));
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(kim[i].closed, 0); /* for what others published */
+    world_fini(&world);
+}
+
+TEST(a_user_asks_a_provider_over_many_connections_as_over_a_few)
+{
+    static const char env[] = "{\"to\":\"echo\",\"method\":\"say\"}";
+    struct world world;
+    struct wire echo, lee;
+    AUTO(got) struct got got = {0};
+    unsigned asked = 0;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &lee, "lee", "viewer");
+    many(&world, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        for (uint32_t n = 1; n <= 20; n++)
+            wire_put(&kim[i], (struct frame){.type = FRAME_REQ, .corr = n}, env,
+                     "{\"text\":\"of kim\"}");
+    world_turns(&world, 4 * MANY);
+    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 1}, env, "{\"text\":\"of lee\"}");
+    for (;;) {
+        wire_get(&echo, &got);
+        if (got.h.type == FRAME_REQ && strstr(got.payload, "of lee"))
+            break;
+        asked += got.h.type == FRAME_REQ;
+    }
+    ck_assert_uint_eq(asked, 256);
+    world_fini(&world);
+}
