@@ -68,6 +68,7 @@ struct api {
     uint64_t cut_off;       /* connections: too slow, or in the way of others */
     uint64_t request_count;
     size_t body_bytes;
+    size_t value_bytes;    /* of values that are read in slices, and not taken yet */
     uint64_t committed_ms; /* when a commit was last seen */
     bool stopping;
 };

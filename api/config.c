@@ -7,6 +7,7 @@
 #include "api/config.h"
 #include "api/response.h"
 #include "api/session.h"
+#include "api/value.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
@@ -44,6 +45,8 @@ static void answer_value(struct request *q, const char *value, size_t len, int64
     snprintf(tag, sizeof(tag), "\"%lld\"", (long long)revision);
     if (is_running(q) && etag_matches(q, tag))
         response_empty(q, 304);
+    else if (value == q->value.data)
+        response_value(q);
     else
         response_json(q, 200, value, len);
     if (is_running(q))
@@ -75,11 +78,23 @@ static bool read_input(struct request *q, bool slices)
     return true;
 }
 
+static void on_slice(struct request *q, const char *text, size_t len, const struct orb_err *err);
+
+static void add_slice(struct request *q, const char *data, size_t bytes, int64_t revision)
+{
+    buf_adds(&q->value, data);
+    if (q->value.len >= bytes)
+        answer_value(q, buf_str(&q->value), q->value.len, revision);
+    else if (read_input(q, true))
+        call_user(q, CONFIG, "get-part", on_slice);
+}
+
 static void on_slice(struct request *q, const char *text, size_t len, const struct orb_err *err)
 {
     cJSON *tree = err ? NULL : cJSON_ParseWithLength(text, len);
     const char *data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "data"));
     int64_t bytes = 0, revision = 0;
+    struct orb_err why;
 
     if (err) {
         response_problem(q, 0, err);
@@ -87,17 +102,12 @@ static void on_slice(struct request *q, const char *text, size_t len, const stru
     }
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "bytes"), &bytes);
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "revision"), &revision);
-    if (data)
-        buf_adds(&q->value, data);
-    if (!data || !*data) {
+    if (!data || !*data || (int64_t)(q->value.len + strlen(data)) > bytes)
         response_error(q, ORB_E_INTERNAL, "", "the value could not be put together");
-    } else if (bytes > (int64_t)API_VALUE_MAX) {
-        response_error(q, ORB_E_LIMIT, "", "the value is larger than 24 MiB; read parts of it");
-    } else if ((int64_t)q->value.len >= bytes) {
-        answer_value(q, buf_str(&q->value), q->value.len, revision);
-    } else if (read_input(q, true)) {
-        call_user(q, CONFIG, "get-part", on_slice);
-    }
+    else if (value_take(q, (size_t)bytes, &why) < 0)
+        response_problem(q, 0, &why);
+    else
+        add_slice(q, data, (size_t)bytes, revision);
     cJSON_Delete(tree);
 }
 
@@ -335,44 +345,6 @@ void config_confirm(struct request *q)
         q, ORB_E_STATE, "",
         "this connection was open before the commit and proves nothing; confirm on a new one");
     response_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
-}
-
-static void numbers(struct request *q, const char *method, const char *const names[])
-{
-    struct json_write w = json_write_to(&q->input);
-
-    json_write_object(&w, NULL);
-    for (unsigned i = 0; names[i]; i++) {
-        const char *value = url_query(&q->url, names[i]);
-        struct orb_err err;
-        int64_t n;
-
-        if (!value)
-            continue;
-        if (!url_number(value, &n)) {
-            orb_fail(&err, ORB_E_INVALID, "%s: expected a number; got \"%.40s\"", names[i], value);
-            response_problem(q, 0, &err);
-            json_write_abandon(&w);
-            return;
-        }
-        json_write_integer(&w, names[i], n);
-    }
-    json_write_end(&w);
-    call_user(q, CONFIG, method, call_on_reply);
-}
-
-void config_diff(struct request *q)
-{
-    static const char *const names[] = {"from", "to", NULL};
-
-    numbers(q, "diff", names);
-}
-
-void config_history(struct request *q)
-{
-    static const char *const names[] = {"limit", NULL};
-
-    numbers(q, "history", names);
 }
 
 void config_schema(struct request *q)

@@ -15,9 +15,6 @@ void config_set(struct request *q);
 void config_merge(struct request *q);
 /* Deletes the value at the path of the candidate. */
 void config_delete(struct request *q);
-/* The changes of the candidate, or between the revisions from and to of the query; invalid when one
- * is no number. */
-void config_diff(struct request *q);
 /* Commits the candidate with the body's options, or plans it with dry-run of the query; invalid
  * when both contradict each other. */
 void config_commit(struct request *q);
@@ -28,8 +25,6 @@ void config_confirm(struct request *q);
 void config_discard(struct request *q);
 /* Goes back to a revision; the body is the input of config@1 rollback. */
 void config_rollback(struct request *q);
-/* The last revisions, as many as limit of the query says; invalid when that is no number. */
-void config_history(struct request *q);
 /* The schema of the value at the path. */
 void config_schema(struct request *q);
 

@@ -92,7 +92,7 @@ void connection_close(struct connection *c)
     end(c);
 }
 
-static void cut(struct connection *c, const char *why)
+void connection_cut(struct connection *c, const char *why)
 {
     struct api *api = c->api;
     uint64_t lost;
@@ -148,7 +148,7 @@ static void on_look(struct orb_ctx *ctx, void *arg)
         if (!due || now < due || c->queued)
             continue;
         say_timeout(c);
-        cut(c, "too slow");
+        connection_cut(c, "too slow");
     }
     if (!api->connections)
         orb_timer_stop(api->look);
@@ -185,7 +185,7 @@ static bool make_room(struct api *api)
     at = random % idle;
     for (struct connection *c = api->connections; c; c = c->next)
         if (c->principal == p && c->state != CONNECTION_WORK && at-- == 0) {
-            cut(c, "others need the connection");
+            connection_cut(c, "others need the connection");
             return true;
         }
     return false;

@@ -28,7 +28,7 @@ struct connection {
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
     struct principal *principal; /* whom it counts for: the source, then the user */
-    struct request *request;     /* set in CONNECTION_BODY and _WORK */
+    struct request *request;     /* NULL in CONNECTION_HEAD */
     struct request *begun;       /* its first line came, and nothing of it was asked or freed yet */
     size_t answer_bytes;
     uint64_t completed; /* requests */
@@ -52,6 +52,8 @@ void connection_open(struct api *api, int fd, const struct sockaddr_storage *add
 bool connection_has_room(struct api *api);
 /* Closes it; not while it runs. */
 void connection_close(struct connection *c);
+/* The same for a client that is too slow, or in the way of others: counted, and logged with why. */
+void connection_cut(struct connection *c, const char *why);
 
 /* The one that libmicrohttpd knows as this. */
 struct connection *connection_of(struct MHD_Connection *connection);

@@ -161,6 +161,47 @@ void plain_counters(struct request *q)
     page(q, "firewall@1", "counters", texts);
 }
 
+/* ---- changes of the configuration ---- */
+
+/* Numbers of the query, by these names, as the input. */
+static void numbers(struct request *q, const char *method, const char *const names[])
+{
+    struct json_write w = json_write_to(&q->input);
+
+    json_write_object(&w, NULL);
+    for (unsigned i = 0; names[i]; i++) {
+        const char *value = url_query(&q->url, names[i]);
+        struct orb_err err;
+        int64_t n;
+
+        if (!value)
+            continue;
+        if (!url_number(value, &n)) {
+            orb_fail(&err, ORB_E_INVALID, "%s: expected a number; got \"%.40s\"", names[i], value);
+            response_problem(q, 0, &err);
+            json_write_abandon(&w);
+            return;
+        }
+        json_write_integer(&w, names[i], n);
+    }
+    json_write_end(&w);
+    call_user(q, "config@1", method, call_on_reply);
+}
+
+void plain_diff(struct request *q)
+{
+    static const char *const names[] = {"from", "to", NULL};
+
+    numbers(q, "diff", names);
+}
+
+void plain_history(struct request *q)
+{
+    static const char *const names[] = {"limit", NULL};
+
+    numbers(q, "history", names);
+}
+
 /* ---- any method of any interface ---- */
 
 static bool is_name(const char *text, size_t max, const char *more)

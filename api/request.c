@@ -37,6 +37,7 @@ void request_free(struct request *q)
     session_give_back(q);
     if (q->response)
         MHD_destroy_response(q->response);
+    api->value_bytes -= q->value_bytes;
     api->body_bytes -= q->body.len;
     buf_fini(&q->body);
     buf_fini(&q->input);

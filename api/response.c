@@ -1,21 +1,28 @@
 /* Responses: JSON, text, problems. Every one carries the constant headers. */
 #include "api/response.h"
 
+#include <stdlib.h>
+
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 
-static void make(struct request *q, unsigned status, const char *type, const char *text, size_t len)
+static void make_of(struct request *q, unsigned status, const char *type, const char *text,
+                    size_t len, enum MHD_ResponseMemoryMode mode)
 {
     if (q->status)
         return;
     q->status = status;
     q->answer_bytes = len;
-    q->response =
-        MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    q->response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, mode);
     if (type)
         response_header(q, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     response_header(q, "X-Content-Type-Options", "nosniff");
     response_header(q, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+}
+
+static void make(struct request *q, unsigned status, const char *type, const char *text, size_t len)
+{
+    make_of(q, status, type, text, len, MHD_RESPMEM_MUST_COPY);
 }
 
 void response_header(struct request *q, const char *name, const char *value)
@@ -27,6 +34,19 @@ void response_header(struct request *q, const char *name, const char *value)
 void response_json(struct request *q, unsigned status, const char *text, size_t len)
 {
     make(q, status, "application/json", text, len);
+}
+
+void response_value(struct request *q)
+{
+    size_t len = q->value.len;
+    char *text;
+
+    if (q->status)
+        return;
+    text = buf_take(&q->value);
+    make_of(q, 200, "application/json", text, len, MHD_RESPMEM_MUST_FREE);
+    if (!q->response)
+        free(text);
 }
 
 void response_text(struct request *q, unsigned status, const char *type, const char *text,

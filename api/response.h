@@ -7,6 +7,8 @@
 
 /* Each answers the request with this status. */
 void response_json(struct request *q, unsigned status, const char *text, size_t len);
+/* The same with the text in q->value, which is not copied but the response's from now on. */
+void response_value(struct request *q);
 /* Responds with len bytes of that content type, copied. */
 void response_text(struct request *q, unsigned status, const char *type, const char *text,
                    size_t len);

@@ -20,10 +20,10 @@ void routes_start(struct request *q)
         [ROUTE_SERVICE_STOP] = plain_service_stop,      [ROUTE_SERVICE_RESTART] = plain_service_restart,
         [ROUTE_RUNNING] = config_get,                   [ROUTE_CANDIDATE] = config_get,
         [ROUTE_PUT] = config_set,                       [ROUTE_MERGE] = config_merge,
-        [ROUTE_DELETE] = config_delete,                 [ROUTE_DIFF] = config_diff,
+        [ROUTE_DELETE] = config_delete,                 [ROUTE_DIFF] = plain_diff,
         [ROUTE_COMMIT] = config_commit,                 [ROUTE_CONFIRM] = config_confirm,
         [ROUTE_DISCARD] = config_discard,               [ROUTE_ROLLBACK] = config_rollback,
-        [ROUTE_HISTORY] = config_history,               [ROUTE_SCHEMA] = config_schema,
+        [ROUTE_HISTORY] = plain_history,               [ROUTE_SCHEMA] = config_schema,
         [ROUTE_OPERATION] = plain_operation,            [ROUTE_LOGS] = plain_logs,
         [ROUTE_COUNTERS] = plain_counters,
     };

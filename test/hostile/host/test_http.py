@@ -19,8 +19,9 @@ figures = "--figures" in sys.argv and bool(sys.argv.remove("--figures") or True)
 if figures:
     real, sys.stdout = sys.stdout, sys.stderr
 import other as others  # noqa: E402
-from appliance import Appliance, expect  # noqa: E402
+from appliance import Appliance, expect, run  # noqa: E402
 from lab import attempt, attempts, build, successes, tap  # noqa: E402
+from wire import Client  # noqa: E402
 
 FLOOR_S = 0.06 if others.SANITIZED else 0.006  # of the processor, of API and daemon: where both are busy, one waits a slice for the other's
 MANY = 180
@@ -56,6 +57,56 @@ def flood(box, other, kind, count, token, wanted):
     expect(box.service("api")["pid"] == other.api, "the API is another process now")
 
 
+READER = r"""
+import socket, sys, time
+token, began = sys.argv[1], time.monotonic()
+open_, seen = [], {}
+while time.monotonic() < began + (30 if "200" in seen and "429" in seen else 150):  # how many answers 30 s make is what is tried
+    while len(open_) < 60 and sum(one[1] != "200" for one in open_) < 2:
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        try:
+            s.connect(("127.0.0.1", 8080))
+            s.sendall(b"GET /api/v1/config/running HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token.encode() + b"\r\n\r\n")
+        except OSError:
+            break
+        s.setblocking(False)
+        open_.append([s, False])
+    for one in list(open_):
+        try:
+            data = one[0].recv(3000)
+        except BlockingIOError:
+            continue
+        except OSError:
+            data = b""
+        if not one[1]:
+            one[1] = data[9:12].decode() or "cut"
+            seen[one[1]] = seen.get(one[1], 0) + 1
+        if not data or one[1] != "200":
+            open_.remove(one)
+    time.sleep(0.05)
+print(seen)
+"""
+
+
+def large_values(box, tokens):
+    """A user reads a value of some MB again and again, on connections that take it slowly."""
+    control = Client(f"{box.dir}/run/control.sock", timeout=120)
+    for n in range(90):
+        addresses = [f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}" for i in range(9000)]
+        control.call("config@1", "edit", {"ops": [{"op": "set", "path": f"/firewall/groups/big{n}", "value": {"addresses": addresses}}]})
+    control.call("config@1", "commit")
+    before = box.service("api")
+    done = run(*box.inside(sys.executable, "-c", READER, tokens["viewer"]), check=False)
+    print(f"# a large value: {done.stdout.strip()} {done.stderr.strip()[-200:]}")
+    after = box.service("api")
+    expect(after["pid"] == before["pid"], f"the API ended: {after}")
+    expect("'200'" in done.stdout and "'429'" in done.stdout, f"control: some were answered, the others refused: {done.stdout}")
+    other = run(*box.inside("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Authorization: Bearer {tokens['admin']}",
+                            "http://127.0.0.1:8080/api/v1/config/running/firewall/groups"), check=False)
+    expect(other.stdout == "200", f"another user reads it meanwhile: {other.stdout} {other.stderr}")
+
+
 def until_running(box):
     box.until(20, lambda: box.service("api")["state"] == "Running", "the API runs")
     return box.ctl("token", "create", "other", "viewer").stdout.strip()
@@ -72,6 +123,7 @@ def main():
         try:
             for kind, count, who, wanted in FLOODS:
                 attempt(f"{kind} of {who}", flood, box, other, kind, count, whose[who], wanted)
+            attempt("large values, taken slowly", large_values, box, whose)
             tap.test("the daemon lives", expect, box.daemon.poll() is None, "it died")
         finally:
             other.end()
