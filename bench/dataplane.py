@@ -37,12 +37,12 @@ CLONE_NEWNET = 0x40000000
 class Lab(bed.Around):
     """client - edge | plain - server, and the programs of bench/dataplane/gen.bpf.c."""
 
-    def __init__(self, build, box, cpu):
-        self.box, self.cpu = box, cpu
+    def __init__(self, build, box, cpu, flows=FLOWS, name=""):
+        self.box, self.cpu, self.flows = box, cpu, flows
         self.gen_path = os.path.join(os.path.abspath(build), "bench", "gen")
         self.pin = f"{box.dir}/bpf/bench"
-        pid = os.getpid()
-        self.client, self.plain, self.server = self.spaces = [f"orbb-{n}-{pid}" for n in ("client", "plain", "server")]
+        tail = f"{name}{os.getpid()}"
+        self.client, self.plain, self.server = self.spaces = [f"orbb-{n}-{tail}" for n in ("client", "plain", "server")]
         self.repeated = 0
 
     def inside(self, ns, *args):
@@ -91,7 +91,7 @@ class Lab(bed.Around):
         self.gen("tc", self.server, dev, "on" if kind == "tc" else "off")
 
     def send(self, dev, packets, **keys):
-        keys = {"cpu": self.cpu, "flows": FLOWS, "mac": self.macs[dev], "source": CLIENT,
+        keys = {"cpu": self.cpu, "flows": self.flows, "mac": self.macs[dev], "source": CLIENT,
                 "destination": SERVER, "port": SERVER_PORT, "packets": packets, **keys}
         return json.loads(self.gen("send", self.client, dev, *(f"{k}={v}" for k, v in keys.items())))
 
@@ -171,15 +171,15 @@ class Lab(bed.Around):
 
     def converse(self):
         """Every flow asks and is answered, again after two seconds: then conntrack calls it assured."""
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FLOWS + 200, max(
-            FLOWS + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.flows + 200, max(
+            self.flows + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
         here = os.open("/proc/self/ns/net", os.O_RDONLY)
         try:
             self.in_namespace(self.server)
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             server.bind((SERVER, SERVER_PORT))
             self.in_namespace(self.client)
-            clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(FLOWS)]
+            clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(self.flows)]
         finally:
             self.in_namespace(f"/proc/self/fd/{here}")
             os.close(here)

@@ -47,7 +47,8 @@ struct fast_control {
  * yet, so everything is the kernel's. IP4, IP6: another table decides about forwarded packets, all
  * are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
  * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. LABELS: the flow label of
- * IPv6 decides about the way, so each packet asks. */
+ * IPv6 decides about the way, so each packet asks. TOLD4, TOLD6: whatever makes an entry wrong
+ * comes with an event, or is looked at. */
 #define FOREIGN_READING 1u
 #define FOREIGN_IP4 2u
 #define FOREIGN_IP6 4u
@@ -55,6 +56,8 @@ struct fast_control {
 #define FOREIGN_NEW6 16u
 #define FOREIGN_KEEP_PRIORITY 32u
 #define FOREIGN_LABELS 64u
+#define FOREIGN_TOLD4 128u
+#define FOREIGN_TOLD6 256u
 
 /* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one
  * of these; 0: it was there before any rule. */

@@ -50,6 +50,7 @@ struct ct_flow {
     __u32 mark;              /* what accepted it: a rule's number or ABI_MARK_FORWARD */
     __u32 way_out;           /* masqueraded for this interface: no other may send it; 0: any */
     __u32 ends;              /* this packet ends it, or half of it */
+    __u32 told;              /* conntrack tells by an event when it is asked to forget it */
 };
 
 #define CT_NO_WAY ~0u /* masqueraded, but not known for which */
@@ -57,6 +58,13 @@ struct ct_flow {
 struct nf_conn_nat___way {
     int masq_index;
 } __attribute__((preserve_access_index));
+
+struct nf_conntrack_ecache___mask {
+    __u16 ctmask;
+} __attribute__((preserve_access_index));
+
+#define CT_DESTROY (1u << 2) /* IPCT_DESTROY */
+#define CT_SHORT_MS 5000     /* a time-out that an entry must renew more often than once a second */
 
 static __always_inline __u32 ct_hz(void)
 {
@@ -170,13 +178,32 @@ static __always_inline __u32 ct_way_out(struct nf_conn *ct)
     return way;
 }
 
-/* As the kernel would on this packet, but never shorter than what is left. */
+/* It has events, which it was given as it began, and that of its end is among them. */
+static __always_inline __u32 ct_is_told(struct nf_conn *ct)
+{
+    struct nf_ct_ext *ext = 0;
+    __u16 mask = 0;
+    int offset;
+
+    if (!bpf_core_enum_value_exists(enum nf_ct_ext_id, NF_CT_EXT_ECACHE) ||
+        !bpf_core_field_exists(struct nf_conntrack_ecache___mask, ctmask) || !may_read_kernel)
+        return 0;
+    offset = ct_extension(ct, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_ECACHE), &ext);
+    if (offset <= 0)
+        return 0;
+    offset += bpf_core_field_offset(struct nf_conntrack_ecache___mask, ctmask);
+    if (bpf_probe_read_kernel(&mask, sizeof(mask), (const char *)ext + offset))
+        return 0;
+    return mask & CT_DESTROY;
+}
+
+/* As the kernel would on this packet. */
 static __always_inline void ct_refresh(struct nf_conn *ct, __u32 timeout_ms)
 {
     __s32 left = (__s32)(ct->timeout - (__u32)bpf_jiffies64());
     __s32 full = (__s32)(((__u64)timeout_ms * ct_hz()) / 1000);
 
-    if (full > left)
+    if (full != left)
         bpf_ct_change_timeout(ct, timeout_ms);
 }
 
@@ -208,7 +235,8 @@ static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const st
     struct bpf_sock_tuple tuple = {};
     enum ct_result result = CT_PASS;
     struct nf_conn *ct;
-    __u32 size;
+    __u32 size,
+        timeout_ms = p->protocol == PARSE_TCP ? control->tcp_timeout_ms : control->udp_timeout_ms;
 
     if (v6) {
         __builtin_memcpy(tuple.ipv6.saddr, &p->ip6->saddr, 16);
@@ -232,8 +260,8 @@ static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const st
     flow->ends = (p->special & PARSE_ENDS) && ct_is_open(ct);
     if (!p->special && ct_is_plain(ct, p->protocol)) {
         ct_fill(ct, flow, opts.dir == 1, v6);
-        ct_refresh(ct,
-                   p->protocol == PARSE_TCP ? control->tcp_timeout_ms : control->udp_timeout_ms);
+        flow->told = timeout_ms >= CT_SHORT_MS && ct_is_told(ct);
+        ct_refresh(ct, timeout_ms);
         result = CT_FLOW;
     }
     bpf_ct_release(ct);

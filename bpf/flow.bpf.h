@@ -8,8 +8,8 @@
 
 /* So often one packet of each flow goes through the kernel, whatever else keeps it aware. */
 #define FLOW_PUNT_S 32
-/* So long an entry is believed: what the kernel sends no event for (conntrack forgets, a route
- * expires, a setting changes) is obeyed within 100 ms, a tick of the slowest clock included. */
+/* So long an entry is believed where something may make it wrong without an event: that is obeyed
+ * within 100 ms, a tick of the slowest clock included. Else a second. */
 #define FLOW_FRESH_MS 90
 
 const volatile __u32 processors = 1; /* as many parts have the caches */

@@ -351,6 +351,8 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
     if (!out || (out->flags & IFACE_OUT))
         return SLOW_PASS;
     s->redirect = out->redirect;
+    if (v6 && out->port == ABI_NO_PORT) /* the daemon does not look at its IPv6 MTU */
+        s->flow.told = 0;
     mtu = out->flags >> IFACE_MTU_SHIFT;
     if (mtu && mtu < s->fib.mtu_result)
         s->fib.mtu_result = mtu;
@@ -436,6 +438,18 @@ static __always_inline __u32 slow_punt(const int xdp, struct slow *s, const stru
     return punt;
 }
 
+/* How long an entry is believed. One for the kernel is never wrong; one of a refusal is as the
+ * route is, since each packet asks conntrack. */
+static __always_inline __u32 slow_fresh(const struct slow *s, enum slow_verdict verdict,
+                                        const int v6)
+{
+    int told = verdict == SLOW_LOCAL || (s->foreign & (v6 ? FOREIGN_TOLD6 : FOREIGN_TOLD4));
+
+    if (verdict == SLOW_FORWARD)
+        told = told && s->flow.told;
+    return told ? jiffies_per_second : flow_fresh();
+}
+
 /* Begins an entry: it is not valid before slow_publish. there: it was in the cache. */
 static __always_inline void slow_fill(const int xdp, struct slow *s, struct flow_head *f, int there,
                                       enum slow_verdict verdict, const int v6)
@@ -443,7 +457,7 @@ static __always_inline void slow_fill(const int xdp, struct slow *s, struct flow
     __u32 now = (__u32)bpf_jiffies64(), punt = slow_punt(xdp, s, f, there, now);
 
     f->epoch = 0;
-    f->refresh = now + flow_fresh();
+    f->refresh = now + slow_fresh(s, verdict, v6);
     f->punt = punt;
     f->counter = s->counter;
     f->port = s->in->port;

@@ -100,7 +100,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
 
     dp->bpffs = xstrdup(options->bpffs);
     dp->found = options->found ? xstrdup(options->found) : NULL;
-    dp->events = dp->tables = dp->watch = dp->ipsec = dp->unseen = dp->poll_stop = -1;
+    dp->events = dp->tables = dp->watch = dp->ipsec = dp->forgets = dp->unseen = dp->poll_stop = -1;
     dp->noticed = dp->events_stop = -1;
     dp->enabled = true;
     pthread_mutex_init(&dp->lock, NULL);

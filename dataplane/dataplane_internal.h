@@ -66,6 +66,7 @@ struct route_mtus {
     bool shared6;                  /* next hops share a route of IPv6 */
     bool label_rules;              /* rules name the flow label */
     bool suppressed6;              /* an IPv6 rule passes over routes it finds */
+    bool expires6;                 /* a route of IPv6 ends by itself, before an event says so */
     struct route_shares shares[2]; /* of IPv4, IPv6; the reader writes them under dp->lock */
 };
 
@@ -154,16 +155,19 @@ struct dataplane {
     char *found;   /* file of the settings as they were found; NULL: not kept */
     struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
     unsigned change_count;
-    uint64_t settings_ms; /* when they were looked at */
-    bool illiberal;       /* conntrack's windows cannot be made to fit: no fast path */
-    int events;           /* rtnetlink */
-    int tables;           /* nftables' events */
-    int ipsec;            /* IPsec's events; -1: not there */
-    int unseen;           /* eventfd: something without events changed; -1: not there */
-    int poll_stop;        /* eventfd: the thread of foreign_poll.c is to end; -1: not there */
-    bool polling;         /* that thread runs */
+    uint64_t settings_ms;  /* when they were looked at */
+    bool illiberal;        /* conntrack's windows cannot be made to fit: no fast path */
+    int events;            /* rtnetlink */
+    int tables;            /* nftables' events */
+    int ipsec;             /* IPsec's events; -1: not there */
+    int forgets;           /* what conntrack is told to forget; -1: not there */
+    bool forgotten;        /* something was, and the flow cache was not made stale since */
+    uint64_t forgotten_ms; /* when it was; both are the thread's of events.c, under lock */
+    int unseen;            /* eventfd: something without events changed; -1: not there */
+    int poll_stop;         /* eventfd: the thread of foreign_poll.c is to end; -1: not there */
+    bool polling;          /* that thread runs */
     pthread_t poller;
-    int watch;       /* epoll over events, tables, ipsec and unseen */
+    int watch;       /* epoll over events, tables, ipsec, forgets and unseen */
     int noticed;     /* eventfd: something is pending, or only the flow cache was made stale */
     int events_stop; /* eventfd: the thread of events.c is to end; -1: not there */
     bool reading;    /* that thread runs */
@@ -175,6 +179,7 @@ struct dataplane {
     bool mtus_any;          /* there are some */
     bool hooks_unlisted;    /* the kernel does not list what stands at netfilter's hooks; atomic */
     bool labels_any;        /* shared6 or label_rules */
+    bool expires_any;       /* expires6 */
     bool shares_any;        /* next hops that share routes take something from the fast path */
     bool mtus_gone;         /* some of it may be gone: to be read again in a while */
     uint64_t mtus_ms, mtus_took_ms; /* when they were read last, and for how long */

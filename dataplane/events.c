@@ -16,6 +16,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/dataplane_internal.h"
+#include "dataplane/forgets.h"
 #include "dataplane/link.h"
 #include "dataplane/load.h"
 #include "dataplane/watch.h"
@@ -26,10 +27,12 @@
 static void read_events(struct dataplane *dp)
 {
     bool others, foreign;
+    bool forgets;
     unsigned what;
 
     pthread_mutex_lock(&dp->lock);
     what = link_events_drain(dp);
+    forgets = forgets_drain(dp);
     if (foreign_watch_drain(dp, &foreign))
         what |= LINK_EVENTS;
     if (watch_drain(dp, &others))
@@ -38,7 +41,7 @@ static void read_events(struct dataplane *dp)
         what |= DATAPLANE_FOREIGN;
     if (what & DATAPLANE_FOREIGN)
         foreign_watch_changed(dp);
-    if (what & (LINK_EVENTS | DATAPLANE_FOREIGN))
+    if (forgets || (what & (LINK_EVENTS | DATAPLANE_FOREIGN)))
         load_bump(dp); /* obeyed before it is reported */
     dp->pending |= what & ~LINK_EVENTS;
     if (what)

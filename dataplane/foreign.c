@@ -51,6 +51,10 @@ static uint32_t flags_of(const struct dataplane *dp, bool described)
 
     if (dp->mtus.label_rules || (dp->mtus.shared6 && dp->foreign.by_label))
         flags |= FOREIGN_LABELS;
+    if (dp->forgets >= 0)
+        flags |= FOREIGN_TOLD4;
+    if (dp->forgets >= 0 && !dp->mtus.expires6 && dp->ports.count <= FOREIGN_MTUS)
+        flags |= FOREIGN_TOLD6;
     return flags | (!described && dp->foreign.count ? FOREIGN_IP4 | FOREIGN_IP6 : 0);
 }
 

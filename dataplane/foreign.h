@@ -111,6 +111,13 @@ struct foreign_settings {
     uint32_t accounting;      /* conntrack counts the packets and bytes of each connection */
 };
 
+/* With more ports net.ipv6.conf.NAME.mtu is not looked at. */
+#define FOREIGN_MTUS 16
+
+/* Mixes in what those of ports are where they are not the link's: the same whichever ports there
+ * are mostly. */
+void foreign_settings_mix_mtus(const uint32_t *ports, unsigned count, uint64_t *state);
+
 #define FOREIGN_REDIRECTS_HELD ~0u /* none is learned any more; those learned before still hold */
 
 /* Reads them; one that cannot be read counts as the kernel's default. */

@@ -18,6 +18,7 @@
 #include "dataplane/foreign_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/load.h"
+#include "dataplane/settings.h"
 
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
@@ -30,6 +31,7 @@ uint64_t foreign_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsign
 
     base_digest_mix(&state, &expected, sizeof(expected));
     base_digest_mix(&state, &settings, sizeof(settings));
+    foreign_settings_mix_mtus(ports, count, &state);
     foreign_bpf_mix_tcx(dp, ports, count, programs, &state);
     foreign_legacy_mix(&state);
     foreign_hook_mix(dp, &state);
@@ -57,6 +59,7 @@ static void look(struct dataplane *dp, uint32_t *ports, struct foreign_programs 
     uint64_t state;
     unsigned count;
 
+    settings_timeouts(dp);
     pthread_mutex_lock(&dp->lock);
     count = copy_ports(dp, ports);
     pthread_mutex_unlock(&dp->lock);

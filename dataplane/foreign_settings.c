@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "bpf/abi.h"
 #include "core/base/buf.h"
 #include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 
 #define REDIRECT_MS 300000 /* as long as a gateway that was learned holds (RT_GC_TIMEOUT) */
@@ -78,6 +81,29 @@ struct foreign_settings foreign_settings(struct dataplane *dp)
         .hash4 = setting("ipv4/fib_multipath_hash_policy", 0),
         .hash6 = setting("ipv6/fib_multipath_hash_policy", 0),
         .accounting = setting("netfilter/nf_conntrack_acct", 0)};
+}
+
+void foreign_settings_mix_mtus(const uint32_t *ports, unsigned count, uint64_t *state)
+{
+    AUTO_FD int fd = count <= FOREIGN_MTUS ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    char name[64];
+    uint32_t own, link;
+
+    for (unsigned i = 0; fd >= 0 && i < count; i++) {
+        struct ifreq request = {.ifr_ifindex = (int)ports[i]};
+
+        if (ioctl(fd, SIOCGIFNAME, &request) < 0)
+            continue;
+        snprintf(name, sizeof(name), "ipv6/conf/%s/mtu", request.ifr_name);
+        if (ioctl(fd, SIOCGIFMTU, &request) < 0)
+            continue;
+        link = (uint32_t)request.ifr_mtu;
+        own = setting(name, link);
+        if (own == link)
+            continue;
+        base_digest_mix(state, &ports[i], sizeof(ports[i]));
+        base_digest_mix(state, &own, sizeof(own));
+    }
 }
 
 void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)

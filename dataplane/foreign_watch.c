@@ -1,6 +1,6 @@
 /* Events about what else decides: those of rtnetlink (link.c) and of nftables (watch.c) come by
- * their own sockets; here are IPsec's, and what foreign_poll.c found. All are behind one
- * descriptor, dp->watch, which events.c reads. */
+ * their own sockets; here are IPsec's, and what foreign_poll.c found. All, and
+ * conntrack's (forgets.c), are behind one descriptor, dp->watch, which events.c reads. */
 #include <errno.h>
 #include <linux/xfrm.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "core/base/own.h"
 #include "dataplane/foreign.h"
 #include "dataplane/dataplane_internal.h"
+#include "dataplane/forgets.h"
 
 #define READS 64
 
@@ -65,6 +66,9 @@ int foreign_watch_open(struct dataplane *dp)
     dp->ipsec = open_ipsec();
     if (dp->ipsec >= 0)
         r = watch(dp, dp->ipsec);
+    dp->forgets = forgets_open();
+    if (r == 0 && dp->forgets >= 0)
+        r = watch(dp, dp->forgets);
     dp->unseen = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (dp->unseen < 0)
         return -errno;
@@ -73,7 +77,7 @@ int foreign_watch_open(struct dataplane *dp)
 
 void foreign_watch_close(struct dataplane *dp)
 {
-    int *fds[] = {&dp->watch, &dp->ipsec, &dp->unseen};
+    int *fds[] = {&dp->watch, &dp->ipsec, &dp->forgets, &dp->unseen};
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)

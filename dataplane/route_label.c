@@ -4,7 +4,7 @@
  * another way (RFC 6438; Linux at each retransmission), so there each packet asks anew.
  *
  * And rules of IPv6 that pass over what they find, which programs are not told of: there IPv6 is
- * the kernel's. */
+ * the kernel's. And routes that end by themselves: the kernel says so up to half a minute later. */
 #include "dataplane/route_label.h"
 
 #include <linux/fib_rules.h>
@@ -65,6 +65,27 @@ bool route_label_suppressed(const struct nlmsghdr *h)
         memcpy(&value, RTA_DATA(a), sizeof(value));
         if (value != SUPPRESSES_NOTHING)
             return true;
+    }
+    return false;
+}
+
+bool route_label_expires(const struct nlmsghdr *h)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+    const struct rtattr *a = (const void *)((const char *)route + NLMSG_ALIGN(sizeof(*route)));
+    int len = (int)h->nlmsg_len - (int)NLMSG_SPACE(sizeof(*route));
+    struct rta_cacheinfo info;
+
+    if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*route)) ||
+        route->rtm_family != AF_INET6 || (route->rtm_flags & RTM_F_CLONED))
+        return false;
+    if (route->rtm_protocol == RTPROT_RA)
+        return true;
+    for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        if (a->rta_type != RTA_CACHEINFO || RTA_PAYLOAD(a) < sizeof(info))
+            continue;
+        memcpy(&info, RTA_DATA(a), sizeof(info));
+        return info.rta_expires != 0;
     }
     return false;
 }

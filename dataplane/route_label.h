@@ -1,4 +1,4 @@
-/* Routes and rules for which the flow label of IPv6 matters. */
+/* Routes and rules of IPv6 about which a look-up or an event does not say all. */
 #ifndef DATAPLANE_ROUTE_LABEL_H
 #define DATAPLANE_ROUTE_LABEL_H
 
@@ -13,5 +13,8 @@ bool route_label_ruled(const struct nlmsghdr *h);
 /* A rule of IPv6 that came or went with suppress_prefixlength or suppress_ifgroup, which
  * bpf_fib_lookup does not honour (for IPv4 it does). */
 bool route_label_suppressed(const struct nlmsghdr *h);
+/* Whether it is about a route of IPv6 that ends by itself, or is one that routers advertise, who
+ * set its time anew without an event. */
+bool route_label_expires(const struct nlmsghdr *h);
 
 #endif

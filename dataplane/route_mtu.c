@@ -117,6 +117,8 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h)
     if ((route_label_shared(h) || route_label_ruled(h)) &&
         !__atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
         return true;
+    if (route_label_expires(h) && !__atomic_load_n(&dp->expires_any, __ATOMIC_SEQ_CST))
+        return true;
     return h->nlmsg_type == RTM_NEWROUTE && (h->nlmsg_flags & NLM_F_REPLACE) &&
            __atomic_load_n(&dp->mtus_any, __ATOMIC_SEQ_CST);
 }
@@ -127,6 +129,7 @@ void route_mtu_gone(struct dataplane *dp, const struct nlmsghdr *h)
         (h->nlmsg_type == RTM_NEWROUTE && !(h->nlmsg_flags & NLM_F_REPLACE)))
         return;
     if (__atomic_load_n(&dp->shares_any, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&dp->expires_any, __ATOMIC_SEQ_CST) ||
         __atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
         __atomic_store_n(&dp->mtus_gone, true, __ATOMIC_SEQ_CST);
 }
@@ -150,6 +153,7 @@ static bool on_route(void *arg, const struct nlmsghdr *h)
     mtus->shared6 |= route_label_shared(h);
     mtus->label_rules |= route_label_ruled(h);
     mtus->suppressed6 |= route_label_suppressed(h);
+    mtus->expires6 |= route_label_expires(h);
     route_shared_add(mtus->shares, h);
     return true;
 }
@@ -195,6 +199,7 @@ int route_mtu_read(struct dataplane *dp)
     dp->mtus_ms = now_ms();
     dp->mtus_took_ms = dp->mtus_ms - begun;
     __atomic_store_n(&dp->mtus_any, fresh.count || fresh.all, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&dp->expires_any, fresh.expires6, __ATOMIC_SEQ_CST);
     __atomic_store_n(&dp->labels_any, fresh.shared6 || fresh.label_rules, __ATOMIC_SEQ_CST);
     return 0;
 }

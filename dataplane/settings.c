@@ -115,6 +115,11 @@ void settings_prepare(struct dataplane *dp)
             complain(dp, needed[i].path, needed[i].value, r);
         }
     }
+    settings_timeouts(dp);
+}
+
+void settings_timeouts(struct dataplane *dp)
+{
     if (!dp->control)
         return;
     dp->control->udp_timeout_ms = milliseconds(read_seconds(CONNTRACK "udp_timeout_stream", 120));

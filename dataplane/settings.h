@@ -13,6 +13,8 @@ struct orb_err;
 /* What does not succeed is kept in dp->problems and refuses no policy. */
 /* Those the rules rely on; before them. */
 void settings_prepare(struct dataplane *dp);
+/* Conntrack's own time-outs, for the programs; also on the thread of foreign_poll.c. */
+void settings_timeouts(struct dataplane *dp);
 /* One of those the rules rely on was changed by another program; the kernel sends no events for
  * them. */
 bool settings_wrong(const struct dataplane *dp);

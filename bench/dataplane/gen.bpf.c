@@ -63,15 +63,15 @@ struct {
 /* ---- generator ---- */
 
 __u64 image[8];      /* the frame of flow 0, and 4 bytes more */
-__u32 flows = 1;     /* power of two, at most 32768 */
+__u32 flows = 1;     /* at most 32768 */
 __u32 scan = 0;      /* 1: every frame has another source address and port instead */
-__u32 next_flow = 0; /* one core sends */
+__u32 next_flow = 0; /* one core sends; scan: the number of the frame */
 
 SEC("xdp")
 int send(struct xdp_md *ctx)
 {
     __u64 *words = (void *)(long)ctx->data;
-    __u32 n = next_flow++;
+    __u32 n = next_flow;
     struct frame f;
 
     if (!frame_at(&f, words, (void *)(long)ctx->data_end))
@@ -85,6 +85,7 @@ int send(struct xdp_md *ctx)
         __u32 r = n * 2654435761u;
         __u32 sum;
 
+        next_flow = n + 1;
         f.ip->saddr |= bpf_htonl(r & 0xffff);
         sum = (__u16)~f.ip->check + (bpf_htonl(r & 0xffff) >> 16);
         sum = (sum & 0xffff) + (sum >> 16);
@@ -93,7 +94,7 @@ int send(struct xdp_md *ctx)
         f.udp->check = 0;
         return XDP_TX;
     }
-    n &= flows - 1;
+    next_flow = n + 1 < flows ? n + 1 : 0;
     f.udp->source = bpf_htons(GEN_PORT + n);
     f.payload->balance = bpf_htons(0xffff - n);
     return XDP_TX;

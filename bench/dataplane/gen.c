@@ -5,7 +5,8 @@
  *   gen xdp PIN NETNS DEV PROGRAM  native XDP on DEV: sink, fixed, fib or none
  *   gen tc PIN NETNS DEV on|off    the sink at tc ingress
  *   gen send PIN NETNS DEV KEY=VALUE...   sends and prints one JSON object; keys: packets, cpu,
- *                                  flows, scan, mac, source, destination, port, expect, hops
+ *                                  flows, scan, mac, source, destination, port, expect, hops,
+ *                                  every-ms: so often one frame of each flow, 0: at full speed
  *
  * The figure is CPU time: of the sending thread, in which softirqs run most of the time, and of
  * ksoftirqd of its core. Wall time would measure who else uses the machine. */
@@ -38,7 +39,7 @@
 
 struct job {
     const char *pin;
-    unsigned packets, cpu, flows, scan, port, hops;
+    unsigned packets, cpu, flows, scan, port, hops, every_ms;
     uint8_t mac[6];
     struct in_addr source, destination, expect;
 };
@@ -285,13 +286,31 @@ static void pin_to(unsigned cpu)
         give_up("core %u: %s", cpu, strerror(errno));
 }
 
+/* All at once, or one frame of each flow and the next after a while. */
+static void send_frames(const struct job *job, int fd, struct bpf_test_run_opts *options)
+{
+    unsigned turns = job->every_ms ? job->packets / job->flows : 1;
+    uint64_t next = now_ns();
+
+    for (unsigned i = 0; i < turns; i++) {
+        uint64_t now = now_ns();
+
+        if (next > now)
+            usleep((useconds_t)((next - now) / 1000));
+        next += (uint64_t)job->every_ms * 1000000;
+        options->repeat = (int)(job->packets / turns);
+        if (bpf_prog_test_run_opts(fd, options))
+            give_up("sending live frames: %s", strerror(errno));
+    }
+}
+
 static void run(const struct job *job, struct gen *gen, unsigned ifindex, struct result *ret)
 {
     uint8_t frame[GEN_FRAME] = {0};
     struct xdp_md md = {.data_end = sizeof(frame), .ingress_ifindex = ifindex};
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
-                .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = (int)job->packets,
-                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
+                .ctx_in = &md, .ctx_size_in = sizeof(md), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+                .batch_size = BATCH);
     AUTO_FD int counts = pinned(job->pin, "counts"), expect = pinned(job->pin, "expect");
     struct gen_expect want = {.source = job->expect.s_addr, .hops = job->hops};
     struct gen_counts before, after;
@@ -305,8 +324,7 @@ static void run(const struct job *job, struct gen *gen, unsigned ifindex, struct
     before = read_counts(counts);
     wall = now_ns();
     cpu = thread_ns() + softirqd_ns(softirqd);
-    if (bpf_prog_test_run_opts(bpf_program__fd(gen->progs.send), &options))
-        give_up("sending live frames: %s", strerror(errno));
+    send_frames(job, bpf_program__fd(gen->progs.send), &options);
     ret->wall_ns = now_ns() - wall;
     /* What still lies in queues is worked off by softirqs, a moment later at most. */
     for (int ms = 0; ms < DRAIN_MS; ms++) {
@@ -362,8 +380,9 @@ static void read_key(struct job *job, const char *text)
     const struct {
         const char *name;
         unsigned *to;
-    } numbers[] = {{"packets=", &job->packets}, {"cpu=", &job->cpu},   {"flows=", &job->flows},
-                   {"scan=", &job->scan},       {"port=", &job->port}, {"hops=", &job->hops}};
+    } numbers[] = {{"packets=", &job->packets},  {"cpu=", &job->cpu},   {"flows=", &job->flows},
+                   {"scan=", &job->scan},        {"port=", &job->port}, {"hops=", &job->hops},
+                   {"every-ms=", &job->every_ms}};
     const struct {
         const char *name;
         struct in_addr *to;
@@ -404,7 +423,7 @@ int main(int argc, char **argv)
     job.pin = argv[2];
     for (int i = 5; i < argc; i++)
         read_key(&job, argv[i]);
-    if (!job.packets || !job.flows || job.flows > 32768 || job.flows & (job.flows - 1))
-        give_up("packets must be positive and flows a power of two up to 32768");
+    if (!job.packets || !job.flows || job.flows > 32768)
+        give_up("packets must be positive and flows at most 32768");
     return send_all(&job, argv[3], argv[4]);
 }

@@ -182,13 +182,48 @@ def expires(d, mode):
     lab.sh(f"ip -n {L.router} -6 route del {V6}", check=False)
 
 
-def forgotten(d, mode):
+def asked(d):
+    return sum(p["misses"] for p in d.status()["ports"].values())
+
+
+def seldom(d, mode):
+    """Where events tell what makes an entry wrong it is asked about once a second, there and back; else 11 times."""
+    for host in (V4, V6):
+        talk = Talk(host, 20)
+        carried(d, mode, talk, "it")
+        begun, before = time.monotonic(), asked(d)
+        for _ in range(200):
+            talk.ask(2)
+        took, found = time.monotonic() - begun, asked(d) - before
+        lab.check(f"{mode}: in {took:.1f} s conntrack is asked {found} times about {host}", found <= 2 * took + 8)
+        talk.close()
+
+
+def forgotten(d, mode, events):
+    L.run(L.router, ["sysctl", "-qw", f"net.netfilter.nf_conntrack_events={events}"])
     for what in ("-D -p udp", "-F"):
         talk = Push()
         said = carried(d, mode, talk, what)
         lab.sh(f"ip netns exec {L.router} conntrack {what}")
-        obeyed(mode, talk, f"conntrack {what} ({said} before)", "-")
+        obeyed(mode, talk, f"conntrack {what} ({said} before, events {events})", "-")
         talk.close()
+
+
+def short(d, mode):
+    """A time-out that is shortened holds from the next packets on: it goes on while something is said, and ends after."""
+    talk = Push()
+    carried(d, mode, talk, "a conversation with a short time-out")
+    r("sysctl -qw net.netfilter.nf_conntrack_udp_timeout_stream=1")()
+    end, lost = time.monotonic() + 3, 0
+    while time.monotonic() < end:
+        lost += talk.ask(0.3) == "-"
+    lab.check(f"{mode}: it goes on while the other end speaks, {lost} lost", lost == 0)
+    end = time.monotonic() + GIVE_UP_S
+    while str(PUSHED) in lab.sh(f"ip netns exec {L.router} conntrack -L -p udp 2>/dev/null") and time.monotonic() < end:
+        time.sleep(0.1)
+    lab.check(f"{mode}: and conntrack forgets it soon after", talk.ask(0.3) == "-")
+    talk.close()
+    r("sysctl -qw net.netfilter.nf_conntrack_udp_timeout_stream=120")()
 
 
 for number, mode in enumerate(sys.argv[2:] or ("off", "tcx", "xdp")):
@@ -200,7 +235,10 @@ for number, mode in enumerate(sys.argv[2:] or ("off", "tcx", "xdp")):
     p["ports"]["r2"] = {"fast-path": mode}
     p["zones"]["wan"]["interfaces"] = ["r1", "r2"]
     d.apply(p)
-    forgotten(d, mode)
+    for events in (0, 2):  # without them entries ask more often
+        forgotten(d, mode, events)
+    seldom(d, mode)
+    short(d, mode)
     for what, (host, size, come, go, want) in kinds().items():
         talk = Talk(host, size)
         before = carried(d, mode, talk, what)

@@ -20,9 +20,9 @@ import time
 PLANTS = {
     # the hit
     "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&f->source_port = ports;", "*(__u32 *)&f->source_port = s->p.ports;"),
-    # within 90 ms, which the laboratory waits, an entry asks anew also without an event: both guards
+    # within 90 ms, which the laboratory waits, some entries ask anew also without an event: both guards
     "freshness": ("bpf/flow.bpf.h", "return f->epoch != epoch || flow_over(f->refresh);", "return !f->epoch;"),
-    "forgets": ("bpf/flow.bpf.h", "return f->epoch != epoch || flow_over(f->refresh);", "return f->epoch != epoch;"),
+    "forgets": ("dataplane/forgets.c", "        dp->forgotten = true;", "        dp->forgotten = false;"),
     "counter": ("bpf/slow.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
     "tos": ("bpf/fast.bpf.h", "f && f->tos == tos && ", "f && "),
     "mtu": ("bpf/hook.bpf.h", "return p->length <= mtu;", "return p->length <= mtu + 100;"),

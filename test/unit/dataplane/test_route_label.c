@@ -142,6 +142,31 @@ TEST(a_rule_that_passes_over_routes_is_known_as_it_comes_and_as_it_goes)
     ck_assert(!suppresses(RTM_NEWROUTE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));
 }
 
+static bool expires(uint16_t type, uint8_t family, uint8_t protocol, uint32_t left, int cut)
+{
+    struct message m = begin(type, family);
+    struct {
+        struct rtattr a;
+        struct rta_cacheinfo info;
+    } cache = {{sizeof(cache), RTA_CACHEINFO}, {.rta_expires = left}};
+
+    m.route.rtm_protocol = protocol;
+    put(&m, RTA_OIF);
+    memcpy((char *)&m + NLMSG_ALIGN(m.h.nlmsg_len), &cache, sizeof(cache));
+    m.h.nlmsg_len = NLMSG_ALIGN(m.h.nlmsg_len) + (uint32_t)sizeof(cache) - (uint32_t)cut;
+    return route_label_expires(&m.h);
+}
+
+TEST(a_route_of_ipv6_that_ends_by_itself_is_known)
+{
+    ck_assert(expires(RTM_NEWROUTE, AF_INET6, RTPROT_BOOT, 400, 0));
+    ck_assert(expires(RTM_NEWROUTE, AF_INET6, RTPROT_RA, 0, 0)); /* its time may be set anew */
+    ck_assert(!expires(RTM_NEWROUTE, AF_INET6, RTPROT_BOOT, 0, 0));
+    ck_assert(!expires(RTM_NEWROUTE, AF_INET, RTPROT_BOOT, 400, 0));
+    ck_assert(!expires(RTM_DELROUTE, AF_INET6, RTPROT_BOOT, 400, 0));
+    ck_assert(!expires(RTM_NEWROUTE, AF_INET6, RTPROT_BOOT, 400, 4)); /* its end is missing */
+}
+
 TEST(a_message_that_is_too_short_says_nothing)
 {
     struct message m = begin(RTM_NEWROUTE, AF_INET6);
