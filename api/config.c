@@ -124,8 +124,13 @@ static void on_get(struct request *q, const char *text, size_t len, const struct
     struct json_slice value, number;
     int64_t revision = 0;
 
+    struct orb_err busy;
+
     if (err && err->code == ORB_E_LIMIT) {
-        call_afresh(q, on_read_session);
+        if (value_begin(q, &busy) < 0)
+            response_problem(q, 0, &busy);
+        else
+            call_afresh(q, on_read_session);
         return;
     }
     if (err) {

@@ -62,6 +62,7 @@ struct request {
 
     /* values read or written in slices */
     struct buf value;
+    bool reads_value;
     size_t value_bytes; /* taken for one that is read, until the client has it */
     size_t answer_bytes;
     size_t at;

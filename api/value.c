@@ -8,6 +8,23 @@
 
 #define ALL_MOST (40u << 20) /* of all; of a principal API_VALUE_MAX, so that one always fits */
 
+#define AT_ONCE 4 /* of a principal: the config service keeps no more */
+
+int value_begin(struct request *q, struct orb_err *err)
+{
+    const struct connection *own = connection_of(q->connection);
+    unsigned n = 0;
+
+    for (const struct connection *c = q->api->connections; c; c = c->next)
+        n += c->principal == own->principal && c->state == CONNECTION_WORK && c->request &&
+             c->request->reads_value;
+    if (n >= AT_ONCE)
+        return orb_fail(err, ORB_E_BUSY, "%u large values are being read for %.40s already", n,
+                        q->session->user);
+    q->reads_value = true;
+    return 0;
+}
+
 static size_t bytes_of(const struct api *api, const struct principal *p)
 {
     size_t n = 0;

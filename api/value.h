@@ -5,6 +5,8 @@
 
 #include "api/request.h"
 
+/* May the request read one, beside those that its user reads already? 0, or ORB_E_BUSY. */
+int value_begin(struct request *q, struct orb_err *err);
 /* Memory for a value of so many bytes in q->value, until the request is freed. A client that takes
  * its answer slowly gives way to one that has less. 0, ORB_E_LIMIT it is too large, or ORB_E_BUSY.
  */
