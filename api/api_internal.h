@@ -1,7 +1,7 @@
 /* The API service: HTTP on one side, requests to the host on the other. One `struct api` for the
  * worker, one `struct request` (request.h) for each HTTP request, one `struct connection`
- * (connection.h) for each TCP connection. Nothing here decides who may do what: every call is made
- * as the session of the caller's token and the host decides. */
+ * (connection.h) for each TCP connection. There are no access decisions here: every call is made in
+ * the session of the caller's token, and the host decides. */
 #ifndef API_API_INTERNAL_H
 #define API_API_INTERNAL_H
 
@@ -11,7 +11,7 @@
 #include "orbital/orbital.h"
 
 #define API_CONNECTIONS 256
-#define API_CONNECTIONS_WANTED 192  /* with more open, one gives way for each that comes */
+#define API_CONNECTIONS_WANTED 192  /* above it, one is closed for each that is accepted */
 #define API_IDLE_S 30               /* between requests of a connection, and of one without bytes */
 #define API_HEAD_MS 10000           /* from a connection's start to the end of its first head */
 #define API_LEAST_RATE 16384        /* bytes a second of a body or an answer, after that time */
@@ -65,7 +65,7 @@ struct api {
     struct connection *connections;
     unsigned connection_count;
     struct orb_timer *look; /* at slow connections */
-    uint64_t cut_off;       /* connections: too slow, or in the way of others */
+    uint64_t cut_off;       /* connections: too slow, or closed in favour of others */
     uint64_t request_count;
     size_t body_bytes;
     size_t value_bytes;    /* of values that are read in slices, and not taken yet */

@@ -1,5 +1,5 @@
-/* Requests to the host. Exactly one is under way for an HTTP request, and its answer finds the
- * request alive even when the client has left: q->calling keeps it. */
+/* Requests to the host. An HTTP request has one at a time, and its answer finds the request valid
+ * even if the client has left: q->calling keeps it. */
 #include "api/call.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ static void on_again(struct request *q, const struct orb_err *err)
         send_call(q);
 }
 
-/* The session had ended on the host's side before the call reached a service: once, log in anew. */
+/* The session ended in the host before the call reached a service: logs in again, once. */
 static void again(struct request *q)
 {
     char token[API_TOKEN + 1];

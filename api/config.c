@@ -201,7 +201,7 @@ static bool has_upload_in_progress(const struct request *q)
     return false;
 }
 
-/* The body, wrapped to stand at its path: {"a":{"b":BODY}}. A path has more segments than the
+/* The body, wrapped into objects for its path: {"a":{"b":BODY}}. A path has more segments than the
  * writer has levels. */
 static void wrap_body(struct request *q)
 {
@@ -320,7 +320,8 @@ void config_commit(struct request *q)
         return;
     }
     if (dry && is_true(dry) && json_member(body, len, "dry-run", &given) && given.type != 't') {
-        response_error(q, ORB_E_INVALID, "/dry-run", "the query says dry-run, the body does not");
+        response_error(q, ORB_E_INVALID, "/dry-run",
+                       "dry-run is set in the query, not in the body");
         return;
     }
     if (dry && is_true(dry) && !json_member(body, len, "dry-run", &given) &&

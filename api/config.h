@@ -5,8 +5,8 @@
 
 #include "api/request.h"
 
-/* The value at the path, of the running datastore or the user's candidate as the route says; a
- * large one is read in slices, up to API_VALUE_MAX bytes. */
+/* The value at the path, of the running configuration or the user's candidate, depending on the
+ * route; a large one is read in slices, up to API_VALUE_MAX bytes. */
 void config_get(struct request *q);
 /* Sets the value at the path of the candidate to the body, which is sent in slices when it does not
  * fit one request. */
@@ -23,7 +23,7 @@ void config_commit(struct request *q);
 void config_confirm(struct request *q);
 /* Discards the candidate; the body is the input of config@1 discard. */
 void config_discard(struct request *q);
-/* Goes back to a revision; the body is the input of config@1 rollback. */
+/* Loads a revision into the candidate; the body is the input of config@1 rollback. */
 void config_rollback(struct request *q);
 /* The schema of the value at the path. */
 void config_schema(struct request *q);

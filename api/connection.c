@@ -17,7 +17,7 @@
 #define LOOK_EVERY_MS 1000
 #define PEEK_BYTES 2048u
 
-/* ---- whom it counts for ---- */
+/* ---- accounting ---- */
 
 static void count_for(struct connection *c, uint64_t key)
 {
@@ -154,7 +154,7 @@ static void on_look(struct orb_ctx *ctx, void *arg)
         orb_timer_stop(api->look);
 }
 
-/* ---- who gives way ---- */
+/* ---- eviction ---- */
 
 /* Of the principal with the most connections that can be closed, how many can. */
 static struct principal *heaviest(const struct api *api, unsigned *ret_idle)
@@ -251,7 +251,7 @@ static void run(struct connection *c)
     }
     wanted = library_run(c, c->events);
     c->events = 0;
-    /* What was made just now goes out at once: most of the time there is room in the socket. */
+    /* Output made just now is written at once: the socket usually has space. */
     if (!c->ended && wanted == ORB_WRITABLE)
         wanted = library_run(c, ORB_WRITABLE);
     if (c->ended) {
@@ -259,7 +259,7 @@ static void run(struct connection *c)
         return;
     }
     if (c->state == CONNECTION_WORK)
-        return; /* its answer makes it go on: exchange.c */
+        return; /* resumed by its answer: exchange.c */
     /* An answer went out whole and the next one is there: there may be room for it as well. */
     if (wanted == ORB_WRITABLE && c->completed != before) {
         c->events = ORB_WRITABLE;

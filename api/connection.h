@@ -1,4 +1,4 @@
-/* The open connections: what each is doing, since when, and whom it counts for. */
+/* The open connections: state of each, since when, and the principal it is charged to. */
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 
@@ -23,7 +23,7 @@ struct connection {
     socklen_t address_len;
     struct MHD_Daemon *library; /* NULL until its first turn */
     struct orb_watch *watch;
-    unsigned events; /* that came and wait for its turn */
+    unsigned events; /* received and waiting for its turn */
     enum connection_state state;
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
@@ -44,8 +44,8 @@ void connection_start(struct api *api);
 /* Ends all, and the timer. */
 void connection_stop(struct api *api);
 
-/* A client came: fd is the connection's from now on. When connections run short another one gives
- * way first. */
+/* Accepts a client; fd belongs to the connection. When connections run short another one is closed
+ * first. */
 void connection_open(struct api *api, int fd, const struct sockaddr_storage *address,
                      socklen_t len);
 /* May one more be opened, if need be in the place of another one? */
@@ -55,13 +55,13 @@ void connection_close(struct connection *c);
 /* The same for a client that is too slow, or in the way of others: counted, and logged with why. */
 void connection_cut(struct connection *c, const char *why);
 
-/* The one that libmicrohttpd knows as this. */
+/* The connection of a handle of libmicrohttpd. */
 struct connection *connection_of(struct MHD_Connection *connection);
-/* What it does from now on; q: the request, which says whom it counts for. */
+/* Sets its state; q: the request, whose principal it is charged to. */
 void connection_is(struct connection *c, enum connection_state state, struct request *q);
 /* When it is too late for what it does, 0: never. */
 uint64_t connection_due(const struct connection *c);
-/* Bytes of bodies of others of its principal that wait for the host. */
+/* Bytes of other bodies of its principal that wait for the host. */
 size_t connection_working_bytes(const struct connection *c);
 
 #endif

@@ -1,6 +1,6 @@
-/* One HTTP request, from its first line to its last byte. libmicrohttpd calls on_access
- * again and again; `step` says where we are. While an answer of the host is due the connection is
- * suspended, and libmicrohttpd does not look at it: a client that leaves is noticed afterwards. */
+/* One HTTP request, from the first line to the last byte. libmicrohttpd calls on_access repeatedly;
+ * `step` holds the state. While an answer of the host is pending the connection is suspended, and
+ * libmicrohttpd does not poll it: that a client left is noticed afterwards. */
 #include "api/exchange.h"
 
 #include <stdio.h>
@@ -61,7 +61,7 @@ static void do_head(struct request *q, const char *version)
     }
     r = headers_check(q, &status, allow, &err);
 
-    /* Who has no token learns nothing of what there is, the open routes aside. */
+    /* Without a token a client cannot find out which routes exist, except the open ones. */
     if (!q->route || !(q->route->flags & ROUTE_OPEN)) {
         struct orb_err refusal;
 
@@ -103,8 +103,8 @@ static enum MHD_Result do_body(struct request *q, const char *data, size_t len)
     return MHD_YES;
 }
 
-/* Only one whole value may be put into the text of a request: nothing in it can close what stands
- * around it. */
+/* Only one complete value may be inserted into the text of a request: nothing in it can close the
+ * enclosing objects. */
 static int check_json(const struct request *q, struct orb_err *err)
 {
     static const struct json_limits limits = {REQUEST_BODY_DEPTH, JSON_MAX_TREE_KEYS};
@@ -133,7 +133,7 @@ static void do_work(struct request *q)
                  API_BODY_MAX);
         refuse(q, 0, &err, NULL);
     } else if (q->body_seen != q->body.len) {
-        orb_fail(&err, ORB_E_BUSY, "too many bodies are being read at once");
+        orb_fail(&err, ORB_E_BUSY, "too many request bodies are being read");
         refuse(q, 0, &err, NULL);
     } else if (q->body.len && check_json(q, &err) < 0) {
         refuse(q, 0, &err, NULL);
@@ -175,8 +175,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 
     if (q)
         q->go_on = go_on;
-    /* The library tells of a request whose line it then refuses (its query does not fit), and never
-     * of its end. */
+    /* The library announces a request whose line it then refuses (its query is too long), without
+     * announcing its end. */
     if (c->begun)
         request_free(c->begun);
     c->begun = q;

@@ -1,12 +1,12 @@
-/* Where a request ends and which host it is for must be one thing to every program that reads it: a
- * proxy in front and the library behind it could take different ones of two headers, and a second
- * request could hide in the first (RFC 9112, 3.2, 5.1, 6.1 and 6.3). Such a request is refused. */
+/* End and host of a request must be the same for every program that reads it: a proxy and the
+ * library behind it could use different ones of two headers, and a second request could be smuggled
+ * in the first (RFC 9112, 3.2, 5.1, 6.1 and 6.3). Such a request is refused. */
 #include "api/framing.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* Headers that may stand once. */
+/* Headers allowed once. */
 static const char *const once[] = {
     MHD_HTTP_HEADER_HOST,
     MHD_HTTP_HEADER_CONTENT_LENGTH,
@@ -72,7 +72,7 @@ static int check_length(const struct seen *seen, const char *version, struct orb
     if (seen->count[ENCODING]) {
         if (seen->count[LENGTH])
             return orb_fail(err, ORB_E_INVALID,
-                            "Content-Length and Transfer-Encoding say both where the body ends");
+                            "Content-Length and Transfer-Encoding are both present; expected one");
         if (strcmp(version, MHD_HTTP_VERSION_1_1))
             return orb_fail(err, ORB_E_INVALID, "%.12s has no Transfer-Encoding", version);
         if (strcasecmp(seen->value[ENCODING], "chunked"))
@@ -96,7 +96,7 @@ int framing_check(struct MHD_Connection *connection, const char *version, struct
         return orb_fail(err, ORB_E_INVALID, "the header \"%.40s\" %s", seen.name, seen.why);
     for (unsigned i = 0; i < ONCE; i++)
         if (seen.count[i] > 1)
-            return orb_fail(err, ORB_E_INVALID, "the header %s stands %u times; expected one",
+            return orb_fail(err, ORB_E_INVALID, "the header %s occurs %u times; expected one",
                             once[i], seen.count[i]);
     if (!seen.count[HOST] && !strcmp(version, MHD_HTTP_VERSION_1_1))
         return orb_fail(err, ORB_E_INVALID, "there is no Host header; version 1.1 needs one");

@@ -4,8 +4,8 @@
 
 #include "api/api_internal.h"
 
-/* version: of the request line. ORB_E_INVALID says which header and why; where the next request of
- * the connection would begin is not known then. */
+/* version: of the request line. ORB_E_INVALID names the header and the reason; the begin of the
+ * next request on the connection is then unknown. */
 int framing_check(struct MHD_Connection *connection, const char *version, struct orb_err *err);
 
 #endif

@@ -12,8 +12,7 @@ static const char *header(const struct request *q, const char *name)
     return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
-/* localhost or an address: any other name is how a web page makes a browser talk to us (DNS
- * rebinding). */
+/* localhost or an address: any other name may be DNS rebinding by a web page. */
 static bool is_own_host(const char *host)
 {
     char name[64];
@@ -101,7 +100,7 @@ int headers_check(struct request *q, unsigned *ret_status, char ret_allow[64], s
         return r;
     if (header(q, MHD_HTTP_HEADER_IF_MATCH))
         return orb_fail(err, ORB_E_INVALID,
-                        "If-Match is not supported; commit finds what others changed meanwhile");
+                        "If-Match is not supported; commit detects conflicting changes");
     return check_body(q, ret_status, err);
 }
 

@@ -8,7 +8,7 @@
 
 #include "api/request.h"
 
-/* We decode the target ourselves, strictly (url.h). */
+/* The target is decoded by url.c, strictly. */
 static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
 {
     return strlen(s);

@@ -1,5 +1,5 @@
-/* libmicrohttpd, one instance for each connection: so it is we who say which connection goes on,
- * and for how long, and not the library, which goes on with all that can. */
+/* libmicrohttpd, one instance per connection: so that this service schedules connections, not the
+ * library, which serves all that are ready. */
 #ifndef API_LIBRARY_H
 #define API_LIBRARY_H
 
@@ -14,8 +14,8 @@ struct library_calls {
 
 /* The connection's descriptor is the library's from then on. false: there was no memory. */
 bool library_open(struct connection *c);
-/* Reads or writes as events say, and calls the handlers. The events it waits for, 0: it could go on
- * at once. Sets c->ended when the library closed the connection. */
+/* Reads or writes according to events, and calls the handlers. Returns the events to wait for, 0:
+ * can continue at once. Sets c->ended when the library closed the connection. */
 unsigned library_run(struct connection *c, unsigned events);
 /* Closes the connection, if the library did not, and takes the instance down. */
 void library_close(struct connection *c);

@@ -1,5 +1,5 @@
-/* The open routes: however many ask, and however often, the host is asked once at a time and not
- * again while its answer is young. So a client without a token costs the host nothing. */
+/* The open routes: for any number of clients the host is queried once at a time, and not again
+ * while its answer is recent. So clients without a token cost the host nothing. */
 #include <string.h>
 
 #include "api/open.h"

@@ -79,7 +79,7 @@ void plain_services(struct request *q)
     call_user(q, HOST, "services", call_on_reply);
 }
 
-/* The segment behind "services" is the name. */
+/* The segment after "services" is the name. */
 static void service(struct request *q, const char *method)
 {
     one_member(q, "name", q->url.segments[q->first]);
@@ -108,7 +108,7 @@ void plain_service_restart(struct request *q)
 
 /* ---- pages ---- */
 
-/* Adds what the query says of the page. false: answered already, with what is wrong. */
+/* Adds the page parameters of the query. false: invalid, and answered already. */
 static bool add_page(struct request *q, struct json_write *w)
 {
     static const char *const numbers[] = {"after", "limit"};

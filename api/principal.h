@@ -1,6 +1,6 @@
-/* Whom connections and requests count for: the user of the token, or the source address of a
- * connection that has shown none yet. Users and sources take turns (turn.h), and of each only some
- * requests are with the host at once, so that who asks much waits for himself alone. */
+/* Principals, to which connections and requests are charged: the user of the token, or the source
+ * address of a connection without one. They take turns (turn.h), and only a few requests of each
+ * are sent to the host at once, so that a client with many requests delays only its own. */
 #ifndef API_PRINCIPAL_H
 #define API_PRINCIPAL_H
 
@@ -15,7 +15,7 @@ struct principal {
     unsigned uses;        /* connections and requests; without any it is freed */
     unsigned connections; /* open ones */
     unsigned working;     /* requests that are with the host */
-    unsigned slow;        /* of them, those that take long: a service they are for hangs, say */
+    unsigned slow;        /* of them, those that take long, e.g. because their service hangs */
     unsigned waiting_count;
     struct request *waiting, *waiting_last;      /* for one of those to end; by next_waiting */
     struct connection *ready[2], *ready_last[2]; /* turn.h */
@@ -37,8 +37,8 @@ struct principal *principal_take(struct api *api, uint64_t key);
 /* See principal_take. */
 void principal_give_back(struct principal *p);
 
-/* May one more request of it be recorded? A few a second are, so that the records of others are not
- * lost among them. ret_lost: how many were not, to be said with this one. */
+/* Whether one more request of it may be logged. A few per second are, so that the records of others
+ * are not displaced. ret_lost: number of those not logged, to be logged with this one. */
 bool principal_may_record(struct principal *p, uint64_t *ret_lost);
 
 #endif

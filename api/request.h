@@ -11,8 +11,8 @@
 
 enum request_step {
     STEP_HEAD, /* headers are here */
-    STEP_AUTH, /* suspended: the host is asked who this is */
-    STEP_BODY, /* the body comes in */
+    STEP_AUTH, /* suspended: authentication is pending */
+    STEP_BODY, /* receiving the body */
     STEP_WORK, /* the route's own code; suspended while it waits for the host */
 };
 
@@ -41,8 +41,7 @@ struct request {
     struct buf body;
     size_t body_seen;
 
-    /* For the host to be asked: turn.h. Whom it counts for until it was answered; begin: it
-     * waits, by next_waiting. */
+    /* For turn.h. Charged to it until answered; begin: it is queued, by next_waiting. */
     struct principal *principal;
     void (*begin)(struct request *q);
     bool working, slow;
@@ -50,7 +49,7 @@ struct request {
 
     bool suspended;
     bool calling; /* an answer of the host is due */
-    bool gone;    /* the client left meanwhile: freed when the answer comes */
+    bool gone;    /* the client left: freed when the answer arrives */
     bool retried;
     /* The host's answer was dealt with, calling is false: wakes the connection when the response is
      * there, frees a request whose client has left. Set by exchange.c for those below it. */
@@ -66,7 +65,7 @@ struct request {
     size_t value_bytes; /* taken for one that is read, until the client has it */
     size_t answer_bytes;
     size_t at;
-    bool loading; /* a body is on its way in slices */
+    bool loading; /* a body is being sent in slices */
 
     unsigned status; /* 0: not answered yet */
     struct MHD_Response *response;

@@ -1,5 +1,4 @@
-/* Responses. Each call sets the response of q, once: what comes after the first is ignored. Texts
- * are copied. */
+/* Responses. Each call sets the response of q, once: later ones are ignored. Texts are copied. */
 #ifndef API_RESPONSE_H
 #define API_RESPONSE_H
 

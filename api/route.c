@@ -81,7 +81,7 @@ static bool matches(const char *pattern, const struct url *url, unsigned *ret_fi
     }
 }
 
-/* ---- the nearest one, for people who mistyped ---- */
+/* ---- suggestion of the nearest route ---- */
 
 /* How far the URL is from a pattern, with the pattern written out in ret_text. */
 static unsigned cost_of(const char *pattern, const struct url *url, char *ret_text, size_t size)

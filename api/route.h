@@ -39,7 +39,7 @@ enum route_flags {
     ROUTE_OPEN = 1,     /* answers without a token */
     ROUTE_BODY = 2,     /* needs a JSON body */
     ROUTE_MAY_BODY = 4, /* takes one */
-    ROUTE_QUIET = 8,    /* asked again and again: a debug record */
+    ROUTE_QUIET = 8,    /* polled by clients: a debug record */
 };
 
 struct route {
@@ -58,7 +58,7 @@ enum route_outcome {
     ROUTE_WRONG_METHOD = 2 /* ret_allow holds what is allowed: "GET, PUT" */
 };
 
-/* Finds the row for a method and a parsed URL. ret_first: segment that stands for the pattern's
+/* Finds the row for a method and a parsed URL. ret_first: the segment that matched the pattern's
  * first {…}, or the number of segments. HEAD is answered by rows of GET. Returns 0, an outcome, or
  * ORB_E_INVALID for a query name the row does not have. */
 int route_find(const struct url *url, const char *method, const struct route **ret_route,

@@ -4,7 +4,7 @@
 
 #include "api/request.h"
 
-/* Begins the work of q->route: the response is set at once, or a call is on its way. */
+/* Starts the handler of q->route: it sets the response, or makes a call. */
 void routes_start(struct request *q);
 
 #endif

@@ -13,7 +13,7 @@
 #define EXPIRE_EVERY_MS 30000
 #define ACCEPTS_AT_ONCE 32
 
-/* 1: a client came, or left again; 0: there is none. */
+/* 1: a client was accepted, or left again; 0: there is none. */
 static int accept_one(struct api *api, int listening)
 {
     struct sockaddr_storage address = {0};
@@ -52,7 +52,7 @@ int server_start(struct api *api, struct orb_err *err)
 
     if (fd < 0)
         return orb_fail(err, ORB_E_STATE,
-                        "there is no socket \"http\"; the manifest asks for net.bind:…#http");
+                        "missing socket \"http\"; expected net.bind:…#http in the manifest");
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return orb_fail(err, -errno, "socket %d cannot be made non-blocking", fd);
     api->listening = orb_watch_new(api->ctx, fd, ORB_READABLE, on_client, api, err);

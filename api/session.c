@@ -1,7 +1,7 @@
-/* Sessions of users, kept by token so that a login is not made for each request. The token itself
- * is kept, not a hash: it passes through this process anyway, the worker has no file to leave it
- * in, and it is wiped with the session. What ends a session is the host's business: revoking a
- * token ends its sessions there, and the next call says so. */
+/* Sessions of users, cached by token so that not every request needs a login. The token itself is
+ * kept, not a hash: it passes through this process anyway, is never written to a file, and is wiped
+ * with the session. The host ends sessions: revoking a token ends its sessions there, and the next
+ * call reports it. */
 #include "api/session.h"
 
 #include <stdlib.h>
@@ -58,7 +58,7 @@ void session_ended(struct session *s)
     s->ended = true;
 }
 
-/* In a time that does not tell how many bytes fit. */
+/* Constant-time comparison. */
 static bool same_token(const char *a, const char *b)
 {
     unsigned char differ = 0;
@@ -144,7 +144,7 @@ static void on_login(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     } else {
         s->ended = true;
     }
-    s->users++; /* this function's, until all are told */
+    s->users++; /* reference of this function until all were called */
     while (q) {
         struct request *next = q->next_waiting;
 
@@ -171,7 +171,7 @@ static int start(struct api *api, struct request *q, const char *token, bool sha
     int r;
 
     if (!make_room(api))
-        return orb_fail(err, ORB_E_BUSY, "%d sessions are in use at once, the limit", API_SESSIONS);
+        return orb_fail(err, ORB_E_BUSY, "%d sessions are in use, the limit", API_SESSIONS);
     s = calloc(1, sizeof(*s));
     if (!s)
         return orb_fail(err, ORB_E_NOMEM, "no memory for a session");

@@ -17,20 +17,20 @@ struct session {
     struct request *waiting;
 };
 
-/* One whose token stands in the bytes of a request, NULL: none. What is found proves nothing. */
+/* A session whose token occurs in the bytes of a request, NULL: none. Not authenticated. */
 const struct session *session_within(struct api *api, const char *text, size_t len);
 /* Gives q the session of the token, if there is one. */
 bool session_known(struct request *q, const char *token);
-/* Finds or makes the session of token and gives it to q in place of the one it has: at once
- * (returns 1), or later, calling then (returns 0). shared false: a session of this request's own.
- */
+/* Finds or makes the session of token and assigns it to q in place of its present one: at once
+ * (returns 1), or later, then calls back (returns 0). shared false: a session for this request
+ * alone. */
 int session_take(struct request *q, const char *token, bool shared, session_fn *then,
                  struct orb_err *err);
 /* The request has none afterwards; one that is no longer found by its token ends with its last
  * request.
  */
 void session_give_back(struct request *q);
-/* The host said it has ended. */
+/* The host reported that it has ended. */
 void session_ended(struct session *s);
 /* Ends those that were not used for API_SESSION_IDLE_MS. */
 void session_expire(struct api *api);

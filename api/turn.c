@@ -1,7 +1,7 @@
-/* Principals with something to do stand in a queue; in its turn each begins a waiting request, or
- * runs one connection: about one request of it. So however many connections a client has and
- * however much it sends, another one waits for one thing of his. Between rounds the loop looks at
- * its descriptors: what came meanwhile takes part in the next one. */
+/* Principals with work to do are in a queue; in its turn each starts a waiting request, or serves
+ * one connection: about one request. So whatever number of connections and requests a client has,
+ * another one waits for one unit of its work. Between rounds the loop polls, and what arrived takes
+ * part in the next round. */
 #include "api/turn.h"
 
 #include "api/connection.h"
@@ -184,8 +184,8 @@ void turn_remove(struct connection *c)
         p->ready_last[c->queue] = c->queue_prev;
 }
 
-/* New connections and those that had an answer, in turn: one of a few requests does not wait
- * behind those of many. */
+/* New connections and those with an answer, alternately, so that a connection with few requests
+ * does not wait behind those with many. */
 static struct connection *next_of(struct principal *p)
 {
     unsigned which = p->answered_next ? ANSWERED : FRESH;

@@ -1,5 +1,5 @@
-/* Whose turn it is: principals (principal.h) go round, and each does one thing in its turn. Below
- * connections and requests, which it knows as what stands in its queues. */
+/* Scheduling: principals (principal.h) take turns, one unit of work each. A layer below connections
+ * and requests, which are only entries of its queues. */
 #ifndef API_TURN_H
 #define API_TURN_H
 
@@ -14,10 +14,10 @@ void turn_stop(struct api *api);
 
 /* The connection has something to do; it is run in a turn of its principal. */
 void turn_add(struct connection *c);
-/* It ends, or goes on for another principal: it waits no more. */
+/* Removes it from its queue: it ended, or is charged to another principal. */
 void turn_remove(struct connection *c);
 
-/* Begins what a request wants of the host. */
+/* Starts the host call of a request. */
 typedef void turn_begin_fn(struct request *q);
 
 /* begin(q), now or when fewer than API_USER_AT_ONCE others of p are with the host, those that take

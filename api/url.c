@@ -19,7 +19,7 @@ static int hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Bytes of RFC 3986 that may stand unencoded in a path or query. */
+/* Bytes of RFC 3986 allowed unencoded in a path or query. */
 static bool is_plain(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

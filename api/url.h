@@ -1,5 +1,5 @@
 /* The request target: percent-decoded once, strictly, into segments and query pairs. Decoding after
- * splitting is what lets a key hold a slash: /routing/static/10.0.0.0%2F8. */
+ * splitting allows a slash in a key: /routing/static/10.0.0.0%2F8. */
 #ifndef API_URL_H
 #define API_URL_H
 

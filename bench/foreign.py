@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""foreign.py BUILD [--json] [--tries N] [--mode xdp|tcx] - how soon an established flow obeys what else decides.
+"""foreign.py BUILD [--json] [--tries N] [--mode xdp|tcx] - how soon established flows obey foreign state.
 
 A real orbitald with masquerade carries one UDP flow, five packets a millisecond; the counters of its fast path are
 read in its own map after each. Then another program changes something. Time runs from the moment that change is in

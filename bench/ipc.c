@@ -262,7 +262,7 @@ static uint32_t greet(struct line *line)
 
     put(line->fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "", 0);
     next_frame(line, &h);
-    do { /* until the provider said HELLO, too */
+    do { /* until the provider has sent HELLO, too */
         put(line->fd, (struct frame){.type = FRAME_OPEN},
             "{\"to\":\"echo@1.0\",\"method\":\"say\"}", "", 0);
         if (!next_frame(line, &h))

@@ -1,9 +1,9 @@
-/* What the programs of the fast path and the loader (dataplane/) agree on: the maps' values and
- * their sizes. The maps are pinned and outlive the daemon, so a change of any layout here must
- * change ABI_VERSION: a daemon that finds another version makes new maps and keeps only the links.
+/* Shared by the programs of the fast path and the loader (dataplane/): the maps' values and sizes.
+ * The maps are pinned and outlive the daemon, so any change of a layout here must change
+ * ABI_VERSION: a daemon that finds another version makes new maps and keeps only the links.
  *
- * Surprise: the flow cache and the counters are plain arrays with a part for each CPU (index = cpu
- * * size + i), not per-CPU maps: an array look-up is inlined by the verifier and costs nothing. */
+ * Note: the flow cache and the counters are plain arrays with a part for each CPU (index = cpu *
+ * size + i), not per-CPU maps: array lookups are inlined by the verifier and cost nothing. */
 #ifndef BPF_ABI_H
 #define BPF_ABI_H
 
@@ -23,9 +23,9 @@
 #define ABI_PROBES 32                  /* a rule's slot is among so many after its own */
 #define ABI_IFACES 2048
 #define ABI_SUSPECTS 1024 /* a power of two */
-#define ABI_ALIVE_MS 500  /* the fast path goes on after the last heartbeat of the daemon */
+#define ABI_ALIVE_MS 500  /* the fast path is used this long after the daemon's last heartbeat */
 
-/* One element. Words the programs read for every packet. */
+/* One element, read by the programs for every packet. */
 struct fast_control {
     __u32 version;
     __u32 epoch;          /* an entry of another epoch is stale; never 0 */
@@ -64,13 +64,13 @@ struct fast_control {
 #define ABI_MARK_FORWARD 100000001u /* the default of forward … */
 #define ABI_MARK_INPUT 100000002u
 #define ABI_MARK_OUTPUT 100000003u
-/* Bits beside it: a commit ended this TCP connection. Its packets are refused, without a word or by
- * a reset. */
+/* Bits of the mark beside it: a commit ended this TCP connection. Its packets are dropped, or
+ * rejected by a reset. */
 #define ABI_MARK_HELD 0x40000000u
 #define ABI_MARK_RESET 0x20000000u
 #define ABI_MARK_ENDED (ABI_MARK_HELD | ABI_MARK_RESET)
 
-/* The slot where the search for a rule's begins; after ABI_NOWHERE - 1 comes 1. */
+/* The slot where the search for a rule's slot begins; ABI_NOWHERE - 1 is followed by 1. */
 #define ABI_FIRST_SLOT(id) ((id) % (ABI_NOWHERE - 1) + 1)
 #define ABI_NEXT_SLOT(slot) ((slot) % (ABI_NOWHERE - 1) + 1)
 
@@ -88,19 +88,19 @@ struct fast_iface {
     __u32 flags;    /* IFACE_* */
 };
 
-/* IN, OUT: something else decides about what comes in here, leaves here: all of it is the kernel's.
- * XDP: it is in front of tcx. */
+/* IN, OUT: foreign state applies to packets received, sent here: all are left to the kernel. XDP:
+ * the program at XDP runs before the one at tcx. */
 #define IFACE_IN 1u
 #define IFACE_OUT 2u
 #define IFACE_XDP 4u
-/* The upper half: the smallest MTU of routes that leave here and are not locked; 0: none. The
- * look-up of routes does not tell of them. */
+/* The upper half: the smallest unlocked MTU of the routes over this interface; 0: none. Route
+ * lookups from BPF do not return it. */
 #define IFACE_MTU_SHIFT 16
 
-#define FLOW_PASS 1 /* for the kernel: local, or forwarded in a way we do not */
+#define FLOW_PASS 1 /* left to the kernel: local, or forwarded in an unsupported way */
 #define FLOW_DROP 2 /* refused by a plain drop; holds while conntrack has no such flow */
 #define FLOW_NAT 4
-#define FLOW_XDP 8        /* XDP sends it; what it lets pass is meant for the kernel */
+#define FLOW_XDP 8        /* sent by XDP; packets that XDP passes are meant for the kernel */
 #define FLOW_LABEL 16     /* each packet of it takes the slow program: its label may change */
 #define FLOW_PRIORITY 255 /* the packet's priority stays as it is */
 
@@ -108,7 +108,7 @@ struct fast_iface {
 struct flow_head {
     __u32 epoch;
     __u32 refresh; /* jiffies: valid until */
-    __u32 punt;    /* jiffies: then one packet goes through the kernel */
+    __u32 punt;    /* jiffies: after that, one packet goes through the kernel */
     __u32 counter;
     __u32 oif;
     __u8 mac[12]; /* destination and source, as in the frame */
@@ -145,15 +145,15 @@ struct bucket6 {
     struct flow6 flow[ABI_WAYS];
 };
 
-/* A neighbour the kernel has not confirmed for a while: the next packet to it is the kernel's,
- * which then asks it, as it would without a fast path. At the slot of its hash. */
+/* A neighbour not confirmed by the kernel recently: the next packet to it is left to the kernel,
+ * which then probes it as it would without a fast path. At the slot of its hash. */
 struct suspect {
     __u64 who;     /* ABI_WHO */
     __u32 waiting; /* 0: that packet went there */
     __u32 reserved;
 };
 
-/* Its interface and its address, of which the last four bytes, as they stand in memory, are low. */
+/* Interface and MAC address; low: the last four bytes of the address, as in memory. */
 #define ABI_WHO(oif, mac_low) ((__u64)(oif) << 32 | (mac_low))
 #define ABI_SUSPECT_SLOT(who)                                                                      \
     ((__u32)(((who) ^ (who) >> 32) * 2654435761u >> 20) & (ABI_SUSPECTS - 1))

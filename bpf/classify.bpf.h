@@ -1,17 +1,18 @@
 /* Packet classification by aggregated bit vectors (Baboescu and Varghese, SIGCOMM 2001) over the
- * data of bpf/classify.h: one row of rule bits per dimension; their AND's first bit is the rule.
+ * data of bpf/classify.h: one row of rule bits per dimension; the first bit of their AND is the
+ * rule.
  *
- * Everything is inlined and every offset masked, so the verifier needs to know nothing about the
- * data and damaged data gives a wrong rule, never a wild read. The same text compiles in user space
- * (dataplane/classify.c), where blob must then be CLASSIFY_BLOB_BYTES long or built by
- * classify_build. No helper, no loop that is not bounded by a constant: Linux 5.15 and later. */
+ * Everything is inlined and every offset masked, so the verifier needs no assumption about the
+ * data, and damaged data gives a wrong rule, never an access out of bounds. The same text compiles
+ * in user space (dataplane/classify.c), where blob must be CLASSIFY_BLOB_BYTES long or built by
+ * classify_build. No helper, every loop is bounded by a constant: Linux 5.15 and later. */
 #ifndef BPF_CLASSIFY_BPF_H
 #define BPF_CLASSIFY_BPF_H
 
 #include "bpf/classify.h"
 
-/* The compiler would narrow or hoist a plain & away from the access, where the verifier no longer
- * sees the bound. */
+/* The compiler would narrow or hoist a plain & away from the access, so that the verifier loses the
+ * bound. */
 #ifdef __bpf__
 #define CLASSIFY_MASK(offset, align)                                                               \
     asm volatile("%0 &= %1" : "+r"(offset) : "i"((CLASSIFY_BLOB_BYTES - 1) & ~((align)-1)))
@@ -178,8 +179,8 @@ static __always_inline __u32 classify_zone_pair(__u8 from, __u8 to)
     return (__u32)(from & (CLASSIFY_ZONES - 1)) << 6 | (to & (CLASSIFY_ZONES - 1));
 }
 
-/* One of CLASSIFY_TABLES. Surprise: masked, not compared, although another number then finds data
- * that is no table. After a comparison the verifier would walk everything behind it twice. */
+/* One of CLASSIFY_TABLES. Note: masked, not compared, although another number then gives data that
+ * is no table: after a comparison the verifier would walk everything after it twice. */
 static __always_inline const struct classify_table *classify_table(const void *blob, __u32 number)
 {
     return ((const struct classify_head *)blob)->table + (number & 7);
@@ -223,7 +224,7 @@ static __always_inline __u32 classify6(const void *blob, __u32 list,
     return slot == CLASSIFY_NONE ? slot : slot + table->first_slot;
 }
 
-/* What a slot says. 1 found, 0: no such slot (also for CLASSIFY_NONE). */
+/* The rule of a slot. 1: found, 0: no such slot (also for CLASSIFY_NONE). */
 static __always_inline int classify_rule(const void *blob, __u32 slot, struct classify_rule *out)
 {
     const struct classify_head *head = blob;
@@ -249,8 +250,8 @@ static __always_inline __u32 classify_default(const void *blob)
     return ((const struct classify_head *)blob)->default_forward;
 }
 
-/* 1: a destination NAT rule could match a packet of this family (0, 1), protocol and destination
- * port, which a classification of the packet as it stands would not know. Never 0 by mistake. */
+/* 1: a destination NAT rule may match a packet of this family (0, 1), protocol and destination
+ * port, which a classification of the untranslated packet would miss. False positives only. */
 static __always_inline int classify_may_dnat(const void *blob, __u32 family, __u8 protocol,
                                              __u16 destination_port)
 {

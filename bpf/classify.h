@@ -2,8 +2,8 @@
  * (dataplane/classify.c writes it). It is the one value of an inner array map; every offset counts
  * bytes from its beginning. Native byte order: the data never leaves the machine.
  *
- * Surprise: the rows of the bit vectors hold no bits but references to lines of 8 words. Most lines
- * of most rows are equal (the rules that are wide in this dimension), and shared they make 10 000
+ * Note: the rows of the bit vectors hold no bits but references to lines of 8 words. Most lines of
+ * most rows are equal (of rules that are wide in this dimension), and sharing them makes 10 000
  * rules about eight times smaller; a word whose summary bit is 0 is never read. */
 #ifndef BPF_CLASSIFY_H
 #define BPF_CLASSIFY_H
@@ -26,8 +26,8 @@
 #define CLASSIFY_ZONE_LOCAL 63
 #define CLASSIFY_SEARCH_STEPS 19 /* < 2^19 IPv6 intervals */
 
-/* Three lists of rules, each with a table for IPv4 and, behind it, IPv6. */
-#define CLASSIFY_NEW 0   /* packets conntrack does not know */
+/* Three lists of rules, each with a table for IPv4 followed by one for IPv6. */
+#define CLASSIFY_NEW 0   /* packets unknown to conntrack */
 #define CLASSIFY_KNOWN 2 /* those of connections it does: rules that name the state established */
 #define CLASSIFY_TRACK 4 /* before conntrack: what it does not see; zone_to is 0 */
 #define CLASSIFY_TABLES 6

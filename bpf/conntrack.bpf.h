@@ -1,6 +1,6 @@
-/* The kernel's connection tracking as the slow program sees it. Linux 5.18 and later; only TCP and
- * UDP can be looked up. The fast path takes a flow only when its state in conntrack is settled:
- * answered, assured, no helper and no sequence adjustment. */
+/* The kernel's connection tracking for the slow program. Linux 5.18 and later; only TCP and UDP can
+ * be looked up. The fast path takes a flow only when its state in conntrack is settled: answered,
+ * assured, no helper and no sequence adjustment. */
 #ifndef BPF_CONNTRACK_BPF_H
 #define BPF_CONNTRACK_BPF_H
 
@@ -30,7 +30,7 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *, struct bpf_sock_tup
 extern int bpf_ct_change_timeout(struct nf_conn *, __u32) __ksym;
 extern void bpf_ct_release(struct nf_conn *) __ksym;
 
-/* 0: this kernel is locked down and lets no program read its memory by address. */
+/* 0: this kernel is locked down, programs cannot read its memory by address. */
 const volatile __u32 may_read_kernel = 1;
 
 /* Network byte order; IPv4 in the first word. */
@@ -42,7 +42,7 @@ struct ct_tuple {
 enum ct_result {
     CT_UNKNOWN, /* conntrack has never seen it */
     CT_PASS,    /* known, but the kernel must see the packet */
-    CT_FLOW,    /* ours; filled in */
+    CT_FLOW,    /* usable; the flow is filled in */
 };
 
 struct ct_flow {
@@ -81,10 +81,10 @@ static __always_inline void ct_copy(__u32 *to, const union nf_inet_addr *from, c
     }
 }
 
-/* A member read through a pointer that the connection holds. Surprise: for each such pointer that
- * is loaded directly the verifier searches all of the kernel's types by name, and again on each way
- * that leads there, which was half of the time that loading took. Read by address it is a number.
- * Negative: it cannot be read. */
+/* A member read through a pointer that the connection has. Note: for each such pointer loaded
+ * directly the verifier searches all of the kernel's types by name, and again on each path that
+ * leads there, which was half of the load time. Read by address it is a plain number. Negative:
+ * cannot be read. */
 #define CT_READ(to, pointer, member)                                                               \
     (may_read_kernel ? bpf_probe_read_kernel(to, sizeof(*(to)), &(pointer)->member)                \
                      : (*(to) = (pointer)->member, 0))
@@ -105,7 +105,7 @@ static __always_inline int ct_has_xfrm(struct nf_conn *ct)
            CT_READ(&forward, net, xfrm.policy_count[2]) || out || forward;
 }
 
-/* Where the connection's extension `id` lies in *ret_ext, 0: it has none. Negative: it cannot be
+/* The address of the connection's extension `id` in *ret_ext, 0: it has none. Negative: cannot be
  * read. */
 static __always_inline int ct_extension(struct nf_conn *ct, __u32 id, struct nf_ct_ext **ret_ext)
 {
@@ -143,8 +143,8 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
         return 0;
     if (bpf_core_field_exists(ct->mark) && (ct->mark & ABI_MARK_ENDED))
         return 0;
-    /* An extension for sequence adjustment alone says nothing: connections made by netlink (another
-     * router's, synchronised) always have one. The status bit says that it is used. */
+    /* The extension for sequence adjustment alone is no sign: connections made by netlink
+     * (synchronised from another router) always have one. The status bit shows that it is used. */
     return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);
 }
 
@@ -156,7 +156,7 @@ static __always_inline int ct_is_open(struct nf_conn *ct)
     return state >= TCP_CONNTRACK_ESTABLISHED && state <= TCP_CONNTRACK_CLOSE_WAIT;
 }
 
-/* Extensions lie behind one another at offsets only the connection knows. */
+/* Extensions follow one another at offsets stored in the connection. */
 static __always_inline __u32 ct_way_out(struct nf_conn *ct)
 {
     struct nf_ct_ext *ext = 0;

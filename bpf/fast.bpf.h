@@ -1,6 +1,6 @@
-/* The hit: parse, find the flow, rewrite, send. A packet that is not certainly that is left alone:
- * a flow the cache does not know (or knows as refused, or must ask about again) goes to the slow
- * program by tail call, everything else to the kernel. */
+/* The hit: parse, find the flow, rewrite, send. All other packets are left alone: a flow that is
+ * not in the cache (or is refused, or must be checked again) goes to the slow program by tail call,
+ * everything else to the kernel. */
 #ifndef BPF_FAST_BPF_H
 #define BPF_FAST_BPF_H
 
@@ -9,8 +9,8 @@
 
 #define FAST_SLOW (-100) /* no verdict of a hook: the slow program decides */
 
-/* A valid entry by which the packet is sent or left to the kernel without asking conntrack. f may
- * be NULL. */
+/* Whether the entry is valid, so that the packet is sent or left to the kernel without conntrack. f
+ * may be NULL. */
 static __always_inline int fast_knows(const struct flow_head *f, __u8 tos,
                                       const struct fast_control *control)
 {
@@ -33,13 +33,14 @@ static __always_inline int fast_pass(const int xdp, struct flow_head *f)
 
     if (stats)
         stats->passed++;
-    /* The hook that sends counts the time; the other one's pass goes to it. */
+    /* The hook that sends checks the time; packets passed by the other one reach it. */
     if ((xdp ? 1 : 0) == ((f->flags & FLOW_XDP) != 0) && flow_over(f->punt))
         f->punt = flow_next_punt();
     return hook_pass(xdp);
 }
 
-/* Where the packet goes, and counts it. ret_action: what the program returns. 0: it is not sent. */
+/* Selects where the packet is sent, and counts it. ret_action: result of the program. 0: it is not
+ * sent. */
 static __always_inline int fast_send(void *ctx, const int xdp, const struct packet *p,
                                      const struct flow_head *f, int *ret_action)
 {
@@ -113,7 +114,7 @@ static __always_inline int fast_path(void *ctx, const int xdp)
     struct packet p;
     int action;
 
-    /* The daemon no longer watches what else decides: everything is the kernel's. */
+    /* The daemon no longer watches foreign state: all packets are left to the kernel. */
     if (!control || !control->enabled || flow_over(control->until))
         return hook_pass(xdp);
     family = hook_parse(ctx, xdp, &p);

@@ -1,8 +1,8 @@
-/* The maps of the fast path, and the two programs it needs before any port has one (those of the
+/* The maps of the fast path, and the two programs needed before any port has one (those of the
  * hooks: hooks.bpf.c).
  *
- * Surprise: not the kernel's own types. A program whose accesses are to be relocated makes libbpf
- * read the types of the whole kernel, which takes longer than everything else here. */
+ * Note: without the kernel's types. A program with relocated accesses makes libbpf read the types
+ * of the whole kernel, which takes longer than everything else here. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

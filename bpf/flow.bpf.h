@@ -1,12 +1,12 @@
-/* The flow cache: buckets of four ways, a part for each CPU, so nothing is shared and nothing
- * locked. Positive entries live in the first three ways, refusals and "not for us" in the fourth:
- * a scan evicts no live flow. */
+/* The flow cache: buckets of four ways, a part for each CPU, so nothing is shared or locked.
+ * Positive entries use the first three ways, refusals and "not for the fast path" the fourth: a
+ * scan evicts no flow in use. */
 #ifndef BPF_FLOW_BPF_H
 #define BPF_FLOW_BPF_H
 
 #include "bpf/hook.bpf.h"
 
-/* So often one packet of each flow goes through the kernel, whatever else keeps it aware. */
+/* Interval at which one packet of each flow goes through the kernel in any case. */
 #define FLOW_PUNT_S 32
 /* So long an entry is believed where something may make it wrong without an event: that is obeyed
  * within 100 ms, a tick of the slowest clock included. Else a second. */
@@ -59,7 +59,7 @@ static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *
     at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
 }
 
-/* The same of an answer to what leaves as source and destination, ports as `where` says. */
+/* The same for an answer to a sent packet: source and destination, ports as `where` says. */
 static __always_inline void flow_answer4(struct flow_at4 *at, const __u32 *source,
                                          const __u32 *destination, __u64 where, __u64 seed)
 {
@@ -131,8 +131,9 @@ static __always_inline struct flow6 *flow_find6(struct bucket6 *b, const struct 
     return 0;
 }
 
-/* For bpf_loop: the entry of the processor's part is stale. Its key's bucket is the same in each. A
- * processor that fills it at this moment has asked conntrack before; that entry lasts a second. */
+/* For bpf_loop: makes the entry in the processor's part stale. Its key's bucket is the same in each
+ * part. A processor that fills it concurrently has looked at conntrack before; that entry is valid
+ * for a short time only. */
 static long flow_forget4(__u32 processor, struct flow_at4 *at)
 {
     __u32 index = processor * ABI_FLOW4_BUCKETS + (at->hash & (ABI_FLOW4_BUCKETS - 1));
@@ -155,7 +156,7 @@ static long flow_forget6(__u32 processor, struct flow_at6 *at)
     return 0;
 }
 
-/* jiffies wrap; a moment is over when it lies behind. */
+/* jiffies wrap; compares by difference. */
 static __always_inline int flow_over(__u32 moment)
 {
     return (__s32)((__u32)bpf_jiffies64() - moment) > 0;
@@ -194,7 +195,7 @@ static __always_inline __u64 flow_way(const struct flow_head *first, const struc
         way = (hash >> 28) * 3 >> 4;
     if (!positive)
         way = 3;
-    /* The compiler knows that it is below 4 and drops a plain &; the verifier does not. */
+    /* The compiler knows that it is below 4 and drops a plain &; the verifier does not know. */
     asm volatile("%0 &= 3" : "+r"(way));
     return way;
 }

@@ -6,8 +6,8 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/parse.bpf.h"
 
-/* The loader sets it before the verifier sees it: a constant for the programs. Not by __kconfig,
- * which needs a file of the kernel's options that images leave out. */
+/* Set by the loader before verification: a constant for the programs. Not by __kconfig, which needs
+ * a file of the kernel's options that images may lack. */
 const volatile __u32 jiffies_per_second = 100;
 
 enum { TC_PASS = -1, TC_DROP = 2 }; /* TCX_NEXT, TCX_DROP */
@@ -49,7 +49,7 @@ static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, st
     } else {
         struct __sk_buff *skb = ctx;
 
-        /* A tag the stack already took off stands beside the data: VLANs are the kernel's. So is
+        /* VLAN tags removed by the stack are in the metadata: VLANs are left to the kernel. So are
          * marked packets: policy routing (fwmark) may match them. */
         if (skb->vlan_present || skb->pkt_type || skb->mark)
             return PARSE_OTHER;
@@ -77,7 +77,7 @@ static __always_inline int hook_fits(void *ctx, const int xdp, const struct pack
     return p->length <= mtu;
 }
 
-/* 1: the frame is for the interface itself (tcx: pkt_type said so). */
+/* 1: the frame is addressed to the interface itself (tcx: by pkt_type). */
 static __always_inline int hook_is_ours(const int xdp, const struct packet *p, const __u8 own[6])
 {
     const __u16 *to = p->data, *mac = (const __u16 *)own;
@@ -96,7 +96,7 @@ static __always_inline __u8 hook_tos6(const struct packet *p)
     return PARSE_BE16(*(const __u16 *)p->ip6) >> 4 & 0xfc;
 }
 
-/* A queueing discipline may ask for it. */
+/* A queueing discipline may use it. */
 static __always_inline void hook_priority(void *ctx, const int xdp, __u8 priority)
 {
     if (!xdp && priority != FLOW_PRIORITY)

@@ -1,7 +1,7 @@
 /* The programs: the fast path at native XDP and at tcx ingress, each with its slow half. One
- * implementation, two thin wrappers (`xdp` is the constant 1 or 0); the maps are those of
- * fastpath.bpf.c and shared, so an entry filled at one hook is good at the other. They are given to
- * the verifier when a port wants them (dataplane/hooks.c). */
+ * implementation, two thin wrappers (`xdp` is the constant 1 or 0); the maps of fastpath.bpf.c are
+ * shared, so an entry filled at one hook is valid at the other. They are loaded when a port needs
+ * them (dataplane/hooks.c). */
 /* clang-format off: the kernel's types come before its helpers */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -26,7 +26,7 @@
 enum parse_result { PARSE_OTHER, PARSE_IP4, PARSE_IP6 };
 
 enum { PARSE_ICMP = 1, PARSE_TCP = 6, PARSE_UDP = 17, PARSE_ICMP6 = 58 };
-#define PARSE_LONGEST (14 + 40 + 20) /* bytes it may want to see */
+#define PARSE_LONGEST (14 + 40 + 20) /* bytes needed at most */
 
 /* Pointers into the frame; ports, id in network byte order. */
 struct packet {
@@ -34,7 +34,7 @@ struct packet {
     struct iphdr *ip4;
     struct ipv6hdr *ip6;
     __u16 *l4;    /* TCP: 20 bytes readable, else 8 */
-    __u32 ports;  /* source and destination port as they stand; echo: type and code 0, then id */
+    __u32 ports;  /* source and destination port in network order; echo: type and code 0, then id */
     __u16 length; /* IP bytes, host order */
     __u16 segment_head; /* IP and L4 header: what each segment of a GSO packet repeats */
     __u8 protocol;
@@ -51,7 +51,8 @@ static __always_inline int parse_begins_nothing(const struct packet *p)
     return p->special && p->special != (PARSE_SYN | PARSE_NO_ACK);
 }
 
-/* What follows the IP header at p->l4; room: IP payload bytes by the IP header. 1 ours. */
+/* Parses what follows the IP header at p->l4; room: IP payload bytes by the IP header. 1:
+ * supported. */
 static __always_inline int parse_l4(struct packet *p, __u16 room)
 {
     const __u8 *byte = (const __u8 *)p->l4;

@@ -1,7 +1,7 @@
-/* Changes a frame into what leaves: hop count, MAC addresses and, with NAT, addresses and ports,
- * all checksums incrementally (RFC 1624). XDP sees complete checksums. A socket buffer may carry a
- * partial one (of a local sender, for the card to finish) or several segments: there the helper
- * that knows the buffer updates the L4 checksum, after every direct write. */
+/* Rewrites a frame for sending: hop count, MAC addresses and, with NAT, addresses and ports, all
+ * checksums incrementally (RFC 1624). At XDP checksums are complete. A socket buffer may have a
+ * partial one (of a local sender, completed by the card) or several segments: there the L4 checksum
+ * is updated by the helper, after every direct write. */
 #ifndef BPF_REWRITE_BPF_H
 #define BPF_REWRITE_BPF_H
 
@@ -22,7 +22,7 @@ static __always_inline void rewrite_add(__u16 *check, __u16 delta)
     *check = (__u16) ~((sum & 0xffff) + (sum >> 16)); /* two 16-bit numbers carry once */
 }
 
-/* One's complement difference of count words. */
+/* Ones' complement difference of count words. */
 static __always_inline __u16 rewrite_delta(const __u32 *from, const __u32 *to, const int count)
 {
     __u64 sum = 0;
@@ -55,9 +55,9 @@ static __always_inline void rewrite_l4(void *ctx, const int xdp, struct packet *
     if (xdp) {
         __u16 *check = p->protocol == PARSE_TCP ? p->l4 + 8 : p->l4 + 3;
 
-        if ((void *)(check + 1) > p->end) /* parsed before; the verifier has forgotten */
+        if ((void *)(check + 1) > p->end) /* parsed before; needed by the verifier */
             return;
-        /* UDP: 0 means there is none, and stays; a sum that comes out as 0 is sent as ~0. */
+        /* UDP: 0 means no checksum, and is kept; a computed 0 is sent as ~0. */
         if (p->protocol == PARSE_UDP && !*check)
             return;
         rewrite_add(check, l4);
@@ -67,7 +67,8 @@ static __always_inline void rewrite_l4(void *ctx, const int xdp, struct packet *
     }
     if (!v6)
         bpf_l4_csum_replace(ctx, at, 0, address, BPF_F_PSEUDO_HDR | mangled);
-    /* No IP header checksum evens the sum of the buffer out; kernels before 6.16 do not know. */
+    /* IPv6 has no header checksum to even out the sum of the buffer; kernels before 6.16 do not
+     * handle that. */
     else if (bpf_l4_csum_replace(ctx, at, 0, address, BPF_F_PSEUDO_HDR | mangled | BPF_F_IPV6))
         bpf_l4_csum_replace(ctx, at, 0, address, BPF_F_PSEUDO_HDR | mangled);
     if (old != ports)

@@ -1,9 +1,9 @@
-/* The miss, by tail call: what conntrack knows becomes an entry of the cache; what it has never
- * seen and a plain drop refuses is dropped here; everything else is the kernel's. Nothing is
- * created and no packet is let through that the kernel's own tables did not accept before.
+/* The miss, by tail call: a flow known to conntrack becomes an entry of the cache; an unknown one
+ * that a plain drop refuses is dropped here; all others are left to the kernel. No connection is
+ * created and no packet passed that the kernel's own tables did not accept before.
  *
- * Surprise: a refusal is kept in the cache, but each of its packets still asks conntrack. An answer
- * to a flow begun a moment ago from the other side has the same tuple. */
+ * Note: a refusal is kept in the cache, but each of its packets still looks at conntrack, since an
+ * answer to a flow just begun from the other side has the same tuple. */
 #ifndef BPF_SLOW_BPF_H
 #define BPF_SLOW_BPF_H
 
@@ -26,7 +26,7 @@ struct slow {
     __u32 counter;
     __u16 redirect;
     __u8 turn;    /* the entry is right, but this packet is the kernel's */
-    __u8 strayed; /* masqueraded, and its way is not the one the cache knows */
+    __u8 strayed; /* masqueraded, and its route differs from the cached one */
 };
 
 static __always_inline struct fast_iface *slow_iface(__u32 ifindex, __u32 policy)
@@ -86,8 +86,8 @@ static __always_inline int slow_is_odd(const struct packet *p, const int v6)
 
 #define SLOW_LOOPBACK 1 /* its number in every network namespace */
 
-/* Routes as the kernel would: the destination as it leaves, the source as it came. from: the
- * interface that rules see as the one it came in by. */
+/* Route lookup as in the kernel: with the destination as sent, the source as received. from: the
+ * incoming interface for routing rules. */
 static __always_inline long slow_route(void *ctx, struct slow *s, __u32 from, const __u32 *source,
                                        const __u32 *destination, __u32 ports, const int v6)
 {
@@ -97,7 +97,7 @@ static __always_inline long slow_route(void *ctx, struct slow *s, __u32 from, co
     fib->l4_protocol = s->p.protocol;
     fib->sport = (__u16)ports;
     fib->dport = ports >> 16;
-    fib->tot_len = 64; /* asks for the MTU of the route, too */
+    fib->tot_len = 64; /* non-zero also returns the route's MTU */
     fib->ifindex = from;
     if (v6) {
         fib->family = 10;
@@ -115,7 +115,7 @@ static __always_inline long slow_route(void *ctx, struct slow *s, __u32 from, co
     return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
 }
 
-/* Addresses as they came; destination behind source, as in the header. */
+/* Addresses as received; destination after source, as in the header. */
 static __always_inline const __u32 *slow_source(const struct packet *p, const int v6)
 {
     return v6 ? (const __u32 *)&p->ip6->saddr : (const __u32 *)&p->ip4->saddr;
@@ -126,8 +126,8 @@ static __always_inline const __u32 *slow_destination(const struct packet *p, con
     return v6 ? (const __u32 *)&p->ip6->daddr : (const __u32 *)&p->ip4->daddr;
 }
 
-/* What decides about a packet: an action in the low byte, the rule's flags in the next, where it
- * counts in the upper half. Negative: it cannot be told, or no rule does. */
+/* Result for a packet: an action in the low byte, the rule's flags in the next, its counter in the
+ * upper half. Negative: undecidable, or no rule matches. */
 #define SLOW_NO_RULE (-2)
 #define SLOW_ACTION(found) ((__u8)(found))
 #define SLOW_FLAGS(found) ((__u8)((found) >> 8))
@@ -191,8 +191,8 @@ __attribute__((noinline)) __u32 slow_counter(__u32 id)
     return ABI_NOWHERE;
 }
 
-/* What a list says about the packet. leaving: known flows, whose destination is translated before
- * the rules see it. */
+/* Classifies the packet by a list. leaving: known flows, whose destination is translated before the
+ * rules apply. */
 static __always_inline long slow_classify(struct slow *s, __u32 list, const int leaving, __u8 to,
                                           const int v6)
 {
@@ -245,8 +245,8 @@ static __always_inline enum slow_verdict slow_route_new(void *ctx, struct slow *
                    s->p.ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
-    /* What would leave where it came in may be for a device that stands on that interface and has
-     * its MAC address (ipvlan): the kernel gives it to that one before it routes. */
+    /* A packet that would leave where it came in may be for a device stacked on that interface with
+     * its MAC address (ipvlan): the kernel passes it to that one before routing. */
     if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
         s->fib.ifindex == s->ifindex)
         return SLOW_PASS;
@@ -255,8 +255,8 @@ static __always_inline enum slow_verdict slow_route_new(void *ctx, struct slow *
     return SLOW_DROP;
 }
 
-/* Where a known flow goes. The rules have accepted it, and a commit that refuses it takes it out of
- * conntrack: nftables does not ask them again either. */
+/* Next hop of a known flow. The rules have accepted it, and a commit that refuses it removes it
+ * from conntrack: nftables does not check it again either. */
 static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow *s, const int v6)
 {
     struct ct_tuple *leaving = &s->flow.leaving;
@@ -265,9 +265,9 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     long r;
 
     s->strayed = s->flow.way_out != 0;
-    /* The way back must be the way it came, as rp_filter demands; an asymmetric flow stays with
-     * the kernel, which knows whether that is wanted. Asked as fib_validate_source() asks: rules
-     * see a packet of this machine's own, from the port it goes to. */
+    /* The route back must use the interface it came in by, as with rp_filter; an asymmetric flow is
+     * left to the kernel. Looked up as by fib_validate_source(): routing rules apply as to a packet
+     * of this machine, from the port it is sent to. */
     r = slow_route(ctx, s, v6 ? s->ifindex : SLOW_LOOPBACK, leaving->destination,
                    slow_source(&s->p, v6), back, v6);
     if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
@@ -278,7 +278,7 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS || s->fib.ifindex == s->ifindex)
         return SLOW_PASS;
-    /* The kernel forgets a masqueraded connection whose way out changed, and does so itself. */
+    /* The kernel deletes a masqueraded connection whose outgoing interface changed. */
     s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;
     return s->strayed ? SLOW_PASS : SLOW_FORWARD;
 }
@@ -297,7 +297,7 @@ static __always_inline int slow_is_suspect(const struct slow *s)
     return 1;
 }
 
-/* XDP sends what it can; behind it tcx sends the rest, and lets pass what XDP let pass. */
+/* XDP sends what it can; after it tcx sends the rest, and passes what XDP passed. */
 static __always_inline enum slow_verdict slow_sender(const int xdp, struct slow *s)
 {
     int sends = xdp ? s->redirect != ABI_NO_PORT
@@ -314,7 +314,7 @@ static __always_inline int slow_has(const struct slow *s, __u32 list, const int 
     return ((const struct classify_head *)s->blob)->table[list + v6].rules != 0;
 }
 
-/* Conntrack is not to see it: the rules are asked about each such packet. */
+/* Untracked by notrack: each packet is classified. */
 static __always_inline int slow_is_untracked(struct slow *s, const int v6)
 {
     long found;
@@ -338,7 +338,7 @@ static __always_inline int slow_is_asked(struct slow *s, __u8 to, const int v6)
            (found < 0 || SLOW_ACTION(found) != CLASSIFY_ACCEPT || SLOW_FLAGS(found));
 }
 
-/* Who accepted it, or whether a rule refuses it; both decide where it is counted. */
+/* The rule that accepted it, or a rule that refuses it; either determines its counter. */
 static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s,
                                                    enum slow_verdict verdict, const int v6)
 {
@@ -346,8 +346,7 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
     __u32 mtu;
     long found;
 
-    /* The daemon had no room to describe that interface: its zone is unknown, and what else
-     * decides. */
+    /* That interface did not fit into the table: its zone and foreign state are unknown. */
     if (!out || (out->flags & IFACE_OUT))
         return SLOW_PASS;
     s->redirect = out->redirect;
@@ -398,7 +397,7 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
         verdict = slow_route_known(ctx, s, v6);
     if (verdict == SLOW_DROP || verdict == SLOW_FORWARD)
         verdict = slow_rule(xdp, s, verdict, v6);
-    /* A packet that does not fit is answered by the kernel before any rule sees it. */
+    /* A packet that is too large is answered by the kernel before any rule applies. */
     if (verdict == SLOW_DROP && !hook_fits(ctx, xdp, &s->p, s->fib.mtu_result))
         return SLOW_PASS;
     return verdict;

@@ -1,4 +1,4 @@
-/* Tokens, who one is, and the fast path's switch. */
+/* Tokens, whoami, and the switch of the fast path. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +141,7 @@ static int dataplane_disable(struct cli *cli, int argc, char **argv, struct orb_
     return fast_path(cli, "disable", argc, argv, err);
 }
 
-/* false: a person at a terminal said no; who is not asked has to say --yes. */
+/* false: the user at the terminal declined; without a terminal --yes is required. */
 static bool is_sure(const char *question)
 {
     char answer[16] = "";
@@ -162,7 +162,7 @@ static int dataplane_detach(struct cli *cli, int argc, char **argv, struct orb_e
         return r;
     if (!yes && !is_sure("From then on nothing is filtered, translated or forwarded. Detach?"))
         return orb_fail(err, ORB_E_STATE,
-                        "nothing was detached; say --yes where there is no terminal to ask on");
+                        "nothing was detached; without a terminal --yes is required");
     r = cli_call(cli, "dataplane@1", "detach", NULL, &text, err);
     if (r == 0)
         cli_print_json(cli, buf_str(&text));
@@ -177,7 +177,7 @@ const struct command admin_commands[] = {
     {"token create", "NAME metrics|viewer|operator|admin [--expires 90d|never]",
      "make an API token; shown once", token_create},
     {"token list", "", "names, roles and expiry of the tokens", token_list},
-    {"token revoke", "NAME", "make a token worthless at once", token_revoke},
+    {"token revoke", "NAME", "revoke a token at once", token_revoke},
     {"whoami", "", "who you are to the daemon", whoami},
     {0},
 };

@@ -1,7 +1,7 @@
-/* Waiting for a daemon that is being started, and for a service that is not there yet: a restart is
- * no reason to fail. What is waited for is said on stderr once it takes longer than a moment. The
- * surprise: a request whose connection broke may have been carried out, so only those the contract
- * calls idempotent are made again. */
+/* Waits for a daemon that is starting, and for a service that is not available yet, so that a
+ * restart does not make a command fail. After a moment stderr shows what is waited for. Note: a
+ * request whose connection broke may have been carried out, so only those that the contract calls
+ * idempotent are repeated. */
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ static int ask_host(struct client *c, const char *method, const char *input, jso
     return r < 0 ? r : tree_parse(buf_str(&text), text.len, NULL, ret_tree, &err);
 }
 
-/* Is the daemon on its way up? what: where it is. */
+/* Whether the daemon is starting. what: the present step. */
 static bool is_starting(struct client *c, char *what, size_t size)
 {
     AUTO(json_t) json_t *boot = NULL;
@@ -71,7 +71,7 @@ static bool is_starting(struct client *c, char *what, size_t size)
     return true;
 }
 
-/* What the host says of the service behind an interface: "" when it knows none. */
+/* State of the service behind an interface, as reported by the host: "" when unknown. */
 static void state_of(struct client *c, const char *to, char *name, size_t name_size, char *state,
                      size_t state_size)
 {
@@ -95,7 +95,7 @@ static void state_of(struct client *c, const char *to, char *name, size_t name_s
     }
 }
 
-/* What the contract says: 1, 0, or below 0 when there is none to look at. */
+/* From the contract: 1, 0, or below 0 when there is none. */
 static int is_idempotent(struct client *c, const char *to, const char *method)
 {
     AUTO_FREE char *interface = xstrndup(to, strcspn(to, "@"));
@@ -119,7 +119,8 @@ static int is_idempotent(struct client *c, const char *to, const char *method)
     return 0;
 }
 
-/* The connection broke under a request: is there a daemon again, and may it be asked again? */
+/* The connection broke during a request: whether a daemon is available again, and the request may
+ * be repeated. */
 static bool ask_again(struct client *c, const char *to, const char *method)
 {
     struct orb_err err;
@@ -159,7 +160,7 @@ static bool may_be_there(struct client *c, const char *to, unsigned *tries)
     if (!strcmp(state, "Starting") || !strcmp(state, "Restarting"))
         snprintf(what, sizeof(what), "service %s is %s", name, state);
     else if (strcmp(state, "Running") || (*tries)++ > 0)
-        return false; /* it will not come, or it runs and refuses by itself */
+        return false; /* it will not start, or it runs and refuses itself */
     return wait_more(c, what);
 }
 

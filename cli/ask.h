@@ -5,12 +5,12 @@
 
 #include "cli/client.h"
 
-/* Connects and says hello. When no process listens, or none answers, it is tried again for wait_ms,
- * and stderr says what is waited for. The error tells what to start when no process listens. */
+/* Connects and sends HELLO. When no daemon listens or answers, tries again for wait_ms; stderr
+ * shows what is waited for. The error names what to start when no process listens. */
 int ask_open(struct client *client, const char *socket_path, unsigned wait_ms, struct orb_err *err);
-/* to: "config@1". input: JSON text, NULL for {}. The reply's text replaces ret_text. A remote error
- * comes back as its own code, path and text. A service that is being started is waited for; a
- * request whose connection broke is made again only where that does no harm (idempotent). */
+/* to: "config@1". input: JSON text, NULL for {}. ret_text is set to the reply's text. A remote
+ * error is returned with its code, path and text. Waits for a service that is starting; a request
+ * whose connection broke is repeated only if it is idempotent. */
 int ask_call(struct client *client, const char *to, const char *method, const char *input,
              struct buf *ret_text, struct orb_err *err);
 /* As ask_call(), parsed. The caller owns *ret_tree. */

@@ -1,4 +1,4 @@
-/* What every command needs: its options and words, and calls of the daemon. */
+/* Shared by all commands: options and arguments, and calls of the daemon. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* What the files of orbctl share: the parsed command line and the table of words. */
+/* Shared by the files of orbctl: the parsed command line and the table of commands. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -11,12 +11,13 @@ struct cli {
     struct client client;
     const char *socket;
     unsigned wait_ms; /* for a daemon or service that is not there yet */
-    bool json;        /* --json: the reply as it came */
+    bool json;        /* --json: print replies unchanged */
     bool open;
-    int status; /* exit status of a command that did what it was asked; 0 unless it says so */
+    int status; /* exit status of a successful command; 0 unless it sets it */
 };
 
-/* A command: words after its own. Returns 0 or a code with err filled; prints its own result. */
+/* A command; argv: arguments after its own words. Returns 0 or a code with err filled; prints its
+ * result. */
 typedef int command_fn(struct cli *cli, int argc, char **argv, struct orb_err *err);
 
 struct command {
@@ -30,20 +31,20 @@ struct command {
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
     admin_commands[], health_commands[], logs_commands[];
 
-/* ask_call() (cli/ask.h) with the client of cli, which connects on first use. */
+/* ask_call() (cli/ask.h) with cli's client, which connects on first use. */
 int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
              struct buf *ret_text, struct orb_err *err);
 /* ask_call_tree() with the client of cli, as cli_call(). The caller owns *ret_tree. */
 int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
              json_t **ret_tree, struct orb_err *err);
-/* As cli_tree, for a reply that is shown: with --json it is printed as it came and *ret_tree, which
- * the caller sets to NULL, stays so. */
+/* As cli_tree, for a reply that is printed: with --json it is printed unchanged and *ret_tree,
+ * which the caller sets to NULL, stays NULL. */
 int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,
               json_t **ret_tree, struct orb_err *err);
 /* --json: prints text as it is and returns true. */
 bool cli_print_json(const struct cli *cli, const char *text);
 
-/* Tells why a command failed, on both outputs when JSON is wanted. Returns the exit status. */
+/* Prints why a command failed, on both outputs with --json. Returns the exit status. */
 int cli_refused(const struct cli *cli, const struct orb_err *err);
 
 /* Option --NAME VALUE or --NAME=VALUE among argv: taken out, value returned; NULL when absent.
@@ -51,10 +52,10 @@ int cli_refused(const struct cli *cli, const struct orb_err *err);
 const char *cli_option(int *argc, char **argv, const char *name);
 /* Option --NAME without a value among argv: taken out when it is there. */
 bool cli_flag(int *argc, char **argv, const char *name);
-/* Takes n words out of argv. */
+/* Removes n words from argv. */
 void cli_take_out(int *argc, char **argv, int at, int n);
-/* Wrong number of words or an unknown option: ORB_E_INVALID saying what was expected. max < 0: any
- */
+/* Checks the number of arguments and rejects options: ORB_E_INVALID with what was expected. max <
+ * 0: any */
 int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err);
 /* An integer within bounds. */
 int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
@@ -63,7 +64,7 @@ int cli_number(const char *text, const char *what, long min, long max, long *ret
 void cli_pair(struct buf *ret_json, const char *key, const char *value);
 /* Appends {"key":value}. */
 void cli_pair_number(struct buf *ret_json, const char *key, long long value);
-/* Appends the JSON pointer of words of a path, or of the one that is a pointer already. */
+/* Appends the JSON pointer of a path given as words, or as one pointer. */
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
 #endif

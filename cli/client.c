@@ -16,7 +16,7 @@
 #include "core/base/own.h"
 #include "core/json/scan.h"
 
-/* As the broker limits what it lets through, or more. */
+/* At least the limits of the broker. */
 static const struct json_limits any_json = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
 
 static int send_frame(struct client *c, unsigned type, uint32_t corr, const char *envelope,
@@ -33,7 +33,7 @@ static int send_frame(struct client *c, unsigned type, uint32_t corr, const char
     return r < 0 ? orb_fail(err, r, "the daemon does not take the request") : 0;
 }
 
-/* The end of a wait: whatever comes in between does not put it off. */
+/* A deadline that frames in between do not extend. */
 struct wait {
     uint64_t until; /* now_ms(); 0: for ever */
     int ms;
@@ -93,7 +93,7 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
     return orb_fail_at(err, why.code, why.path, "%s", why.text);
 }
 
-/* What listens at the socket may be anything: only JSON is handed on. */
+/* The process at the socket may be any: only valid JSON is returned. */
 static int take_answer(const struct inframe *f, struct buf *ret_text, struct orb_err *err)
 {
     buf_clear(ret_text);
@@ -104,8 +104,8 @@ static int take_answer(const struct inframe *f, struct buf *ret_text, struct orb
     return 0;
 }
 
-/* The answer to corr: its payload in ret_text. Others' frames in between are passed over; that the
- * request goes on is a reason to wait anew. */
+/* Waits for the answer to corr: its payload in ret_text. Other frames are skipped; PROGRESS of the
+ * request restarts the time. */
 static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_ms,
                     struct buf *ret_text, struct orb_err *err)
 {
@@ -145,7 +145,8 @@ static int connect_to(struct client *c, const char *path, struct orb_err *err)
     if (c->wire.fd < 0)
         return orb_fail(err, -errno, "cannot make a socket");
     flags = fcntl(c->wire.fd, F_GETFL);
-    /* Blocking, a full queue of a daemon that hangs would hold us for ever. */
+    /* A blocking connect() would wait without limit for a daemon that hangs and has a full queue.
+     */
     if (connect(c->wire.fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
         fcntl(c->wire.fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
         return 0;
@@ -251,7 +252,7 @@ static int answer_to(struct client *c, uint32_t corr, const char *to, const char
     }
 }
 
-/* The envelope of a frame that goes to a method or asks for a topic. */
+/* The envelope of a frame to a method or topic. */
 static void address(struct buf *to, const char *interface, const char *key, const char *name)
 {
     struct json_write w = json_write_to(to);

@@ -10,8 +10,8 @@
 #include "core/json/tree.h"
 #include "orbital/error.h"
 
-/* The daemon answers each request by its deadline, which a service puts off while it goes on; so
- * after each such time without an answer only the daemon itself is looked at. */
+/* The daemon answers each request by its deadline, which PROGRESS extends; so after each such time
+ * without an answer only the daemon itself is checked. */
 #define CLIENT_WAIT_MS 10000
 #define CLIENT_HELLO_MS 5000 /* the daemon answers HELLO at once unless it is very busy */
 
@@ -20,20 +20,20 @@ struct client {
     const char *socket_path;
     unsigned wait_ms;    /* how long to wait for a daemon or a service that is about to be there */
     uint64_t began_ms;   /* of the call that waits */
-    char told[96];       /* what was said to be waited for */
+    char told[96];       /* last shown as waited for */
     unsigned connection; /* counts those that were made */
     bool broken;         /* the connection ended in the middle of something */
-    bool silent;         /* nothing came for as long as was waited */
+    bool silent;         /* no frame was received during the whole wait */
     uint32_t next_corr;
     char user[64], role[16];
 };
 
-/* Connects to socket_path and says hello, once: without waiting for a daemon that is not there.
- * ORB_E_UNAVAILABLE, ORB_E_BUSY or ORB_E_DEADLINE when there is none that answers. */
+/* Connects to socket_path and sends HELLO, once, without waiting for a daemon. ORB_E_UNAVAILABLE,
+ * ORB_E_BUSY or ORB_E_DEADLINE when none answers. */
 int client_connect(struct client *client, struct orb_err *err);
 /* Closes the connection and frees what was read; nothing when there is none. */
 void client_close(struct client *client);
-/* One request as ask_call() makes it (cli/ask.h), on the connection there is, once. */
+/* One attempt of ask_call() (cli/ask.h) on the present connection. */
 int client_call_once(struct client *client, const char *to, const char *method, const char *input,
                      struct buf *ret_text, struct orb_err *err);
 /* Subscribes, then calls on_event for each event until it returns non-zero or the connection ends.

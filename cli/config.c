@@ -119,7 +119,7 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
             table_plural(table_changes(tree)));
     print_plan(tree);
     if (confirm && !dry_run)
-        out("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
+        out("undone in %ld s without `orbctl config confirm`\n", seconds);
     return 0;
 }
 
@@ -244,7 +244,7 @@ const struct command config_commands[] = {
      config_rollback},
     {"config history", "[--limit N]", "who committed what, when", config_history},
     {"config salvage", "[--accept]",
-     "what is wrong in the datastore; --accept: go on with what is left of it", config_salvage},
+     "show damage of the datastore; --accept: continue with what is left", config_salvage},
     {"config lock", "", "keep all others from committing", config_lock},
     {"config unlock", "[--force]",
      "let others commit again; --force: also a lock of another session", config_unlock},

@@ -1,4 +1,4 @@
-/* Edits of the caller's own candidate: words become JSON of the type the schema wants. */
+/* Edits of the caller's own candidate: arguments become JSON of the type in the schema. */
 #include <string.h>
 
 #include "cli/config.h"
@@ -15,9 +15,9 @@ static int parse_text(const char *text, json_t **ret_value, struct orb_err *err)
     return tree_parse(text, strlen(text), NULL, ret_value, err);
 }
 
-/* What may stand at a place. */
+/* Types allowed at a place. */
 struct wanted {
-    bool known;                               /* the schema says */
+    bool known;                               /* known from the schema */
     bool number, boolean, null, list, others; /* others: text, objects */
 };
 
@@ -66,8 +66,8 @@ static bool fits(const json_t *value, const struct wanted *wanted)
                                     : false;
 }
 
-/* A word typed by a person → JSON of a type the schema wants. What does not look like it goes as a
- * string: the service's refusal then says what was expected. */
+/* An argument → JSON of a type in the schema. What matches none is sent as a string: the service's
+ * error then names what was expected. */
 static json_t *word_value(const char *word, const struct wanted *wanted)
 {
     AUTO(json_t) json_t *value = NULL;
@@ -83,8 +83,8 @@ static json_t *word_value(const char *word, const struct wanted *wanted)
     return json_string(word);
 }
 
-/* The list at pointer in the candidate with one more word; a word already there is no change. NULL:
- * there is no list, and a single value may stand there. */
+/* The list at pointer in the candidate with one more element; an existing element is no change.
+ * NULL: there is no list, and a single value is allowed. */
 static int list_with(struct cli *cli, const char *pointer, const struct wanted *wanted,
                      const char *word, json_t **ret_list, struct orb_err *err)
 {
@@ -176,7 +176,8 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     r = wanted_at(cli, buf_str(&pointer), &wanted, err);
     if (r < 0)
         return r;
-    /* Where one value or several may stand, several get one more and a single one is replaced. */
+    /* Where one value or several are allowed, a list gets one more and a single value is replaced.
+     */
     if (word[0] != '[' && wanted.list)
         r = list_with(cli, buf_str(&pointer), &wanted, word, &value, err);
     if (r == 0 && !value)

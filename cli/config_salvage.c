@@ -1,5 +1,5 @@
-/* `config salvage`: what was found wrong in the datastore, what can still be read of it, and the
- * decision of a person to go on with what is left. */
+/* `config salvage`: shows damage of the datastore and what can be recovered, and accepts continuing
+ * with the rest. */
 #include <string.h>
 #include <time.h>
 

@@ -43,8 +43,7 @@ static void print_tree(const json_t *value, int depth)
     }
 }
 
-/* Would `config set` take these words for something else than this text? Then it stands in quotes.
- */
+/* Whether `config set` would parse this text as another type; it is quoted then. */
 static bool looks_like_json(const char *text)
 {
     AUTO(json_t) json_t *value = NULL;
@@ -53,7 +52,7 @@ static bool looks_like_json(const char *text)
            tree_parse(text, strlen(text), NULL, &value, NULL) == 0;
 }
 
-/* A word as a shell and `config set` take it. Keys that cannot be shown are escaped. */
+/* A word quoted for a shell and `config set`. Keys that cannot be printed are escaped. */
 static void print_word(const char *word)
 {
     if (*word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -86,7 +85,7 @@ static void print_set(const json_t *value, const char **words, int depth)
     out("set");
     for (int i = 0; i < depth; i++)
         print_word(words[i]);
-    /* What cannot be shown stands there as JSON, whose \u escapes `config set` reads. */
+    /* What cannot be printed is written as JSON, whose \u escapes `config set` reads. */
     if (json_is_string(value) && !looks_like_json(json_string_value(value)) &&
         text_is_plain(json_string_value(value)))
         print_word(json_string_value(value));
@@ -122,7 +121,7 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
         json_write_end(&w);
         r = cli_tree(cli, "config@1", "get-part", buf_str(&input), &tree, err);
         if (ret_text->len && cli->client.connection != connection) {
-            /* The daemon was started again in between: what it kept for us is gone. */
+            /* The daemon was restarted in between: its state for this client is lost. */
             connection = cli->client.connection;
             buf_clear(ret_text);
             bytes = -1;

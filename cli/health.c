@@ -100,7 +100,7 @@ static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *e
 }
 
 const struct command health_commands[] = {
-    {"show health", "", "is all right? each reason, since when, what to do (exit 0, 1, 2)",
+    {"show health", "", "health of the appliance: reasons, since when, what to do (exit 0, 1, 2)",
      show_health},
     {0},
 };

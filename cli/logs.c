@@ -13,7 +13,7 @@
 #include "core/base/xalloc.h"
 
 #define PAGE 1000  /* records of one answer */
-#define NEWEST 200 /* shown where nothing else is asked for */
+#define NEWEST 200 /* default number of records */
 #define NEWEST_MOST 100000
 #define FOLLOW_MS 200                      /* between questions */
 #define FOLLOW_WAIT_MS (7u * 86400 * 1000) /* for a daemon that is being restarted */
@@ -68,7 +68,7 @@ static void print_record(const json_t *record, enum style style)
             table_text(record, "service"), table_text(record, "event"), buf_str(&line));
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void write_text(struct json_write *w, const char *key, const char *text)
 {
@@ -82,7 +82,7 @@ static void write_number(struct json_write *w, const char *key, int64_t n)
         json_write_integer(w, key, n);
 }
 
-/* limit 0: the oldest ones behind after, else so many of the newest. */
+/* limit 0: the oldest ones after `after`, else that many of the newest. */
 static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree,
                struct orb_err *err)
 {
@@ -220,8 +220,8 @@ static int pick_run(struct cli *cli, long boot, struct request *q, struct orb_er
     at = boot > 0 ? boot - 1 : count - 1 + boot;
     if (at < 0 || at >= count)
         return orb_fail(err, ORB_E_NOT_FOUND,
-                        "--boot %ld: the log knows %ld run%s of the daemon; expected %ld to 0",
-                        boot, count, table_plural(count), 1 - count);
+                        "--boot %ld: the log has %ld run%s of the daemon; expected %ld to 0", boot,
+                        count, table_plural(count), 1 - count);
     q->after = table_number(json_array_get(runs, (size_t)at), "seq") - 1;
     if (at + 1 < count)
         q->before = table_number(json_array_get(runs, (size_t)at + 1), "seq");
@@ -331,8 +331,7 @@ static int read_words(struct cli *cli, const struct words *w, struct request *q,
     if (r == 0 && w->until)
         r = when_parse(w->until, "--until", now, &q->until_us, err);
     if (r == 0 && w->since && w->until && q->until_us < q->since_us)
-        return orb_fail(err, ORB_E_INVALID, "--until %s lies before --since %s", w->until,
-                        w->since);
+        return orb_fail(err, ORB_E_INVALID, "--until %s is before --since %s", w->until, w->since);
     if (r == 0 && q->follow && w->until)
         return orb_fail(err, ORB_E_INVALID, "-f has no end: leave --until away");
     if (r == 0 && q->grep && !*q->grep)
@@ -405,7 +404,7 @@ void logs_print_crash(const json_t *c)
     else if (*table_text(c, "sandbox-step"))
         out("; sandbox step %s: %s", table_text(c, "sandbox-step"), table_text(c, "sandbox-error"));
     if (*table_text(c, "fault-untrusted"))
-        out("\n    the worker itself says: %s", table_text(c, "fault-untrusted"));
+        out("\n    reported by the worker itself: %s", table_text(c, "fault-untrusted"));
     out("\n");
     json_array_foreach (json_object_get(json_object_get(c, "log"), "records"), i, record) {
         AUTO(buf) struct buf kv = {0};

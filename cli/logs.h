@@ -4,7 +4,7 @@
 
 #include "core/json/tree.h"
 
-/* Prints one crash report for people. report: as host@1 gives it. */
+/* Prints one crash report as text. report: from host@1. */
 void logs_print_crash(const json_t *report);
 
 #endif

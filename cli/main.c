@@ -1,4 +1,4 @@
-/* orbctl: finds the command in the table of words, runs it, prints one error sentence. */
+/* orbctl: finds the command in the table, runs it, prints one error sentence. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,7 +48,7 @@ static void help(void)
     out_lines(tail);
 }
 
-/* How many words of argv the command's own words take, 0 when they do not match. */
+/* Number of words of argv that the command's name takes, 0 when they do not match. */
 static int matches(const struct command *c, int argc, char **argv)
 {
     const char *p = c->words;
@@ -66,7 +66,7 @@ static int matches(const struct command *c, int argc, char **argv)
     return n;
 }
 
-/* The commands that begin with these words, or that these words begin with. */
+/* Help for the commands that begin with these words, or are a prefix of them. */
 static void command_help(int argc, char **argv)
 {
     AUTO(buf) struct buf words = {0};
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 0; i < argc; i++)
-        if (!strcmp(argv[i], "--")) { /* what follows are words, whatever they look like */
+        if (!strcmp(argv[i], "--")) { /* end of options */
             cli_take_out(&argc, argv, i, 1);
             break;
         }

@@ -1,5 +1,5 @@
-/* One printer for people; cli/out.h says what it promises. The surprise: the format is read here
- * and not by printf, as only so the newline of a format and the newline of an argument differ. */
+/* The only output functions; guarantees are in cli/out.h. Note: the format is parsed here and not
+ * by printf, to distinguish newlines of the format from those of arguments. */
 #include "cli/out.h"
 
 #include <stdint.h>
@@ -31,7 +31,7 @@ static int read_number(const char **p, va_list *args)
     return n;
 }
 
-/* Behind the %: up to the letter of the conversion. */
+/* After the %: up to the letter of the conversion. */
 static const char *read_conversion(const char *p, struct conversion *c, va_list *args)
 {
     *c = (struct conversion){.spec = "%", .len = 1, .precision = -1};
@@ -85,8 +85,8 @@ static void add_text(struct buf *b, const struct conversion *c, const char *text
         buf_addf(b, "%*s", pad, "");
 }
 
-/* One conversion; the character behind it. An unknown letter is a programming error and shown as it
- * stands (no argument can be taken after it). */
+/* One conversion; returns the character after it. An unknown letter is a programming error and
+ * printed unchanged (no argument can be taken after it). */
 static const char *convert(struct buf *b, const char *p, va_list *args)
 {
     struct conversion c;

@@ -1,7 +1,7 @@
-/* The only way to the terminal: nothing orbctl writes bypasses these functions (tools/printer reads
- * the objects). Whatever came from elsewhere is escaped on its way, so that no text of a service, a
- * file or a user moves the cursor, sets a title, forges a line or changes its reading order.
- * core/base/text.h says what is escaped. */
+/* The only way to the terminal: all output of orbctl uses these functions (tools/printer checks the
+ * objects). Text from outside is escaped, so that no text of a service, a file or a user can move
+ * the cursor, set a title, forge a line or change the reading order. core/base/text.h lists what is
+ * escaped. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 
@@ -13,10 +13,9 @@
 
 /* ---- to the terminal ---- */
 
-/* printf for stdout and stderr: the bytes of the format are ours and go as they are, each %s is
- * escaped (also newlines and tabs). Conversions: s d i u x z-, l- and ll-integers, c, %; with
- * width,
- * `-`, `0`, `*` and precision. Width counts code points. */
+/* printf for stdout and stderr: the format is trusted and printed unchanged, each %s is escaped
+ * (also newlines and tabs). Conversions: s d i u x z-, l- and ll-integers, c, %; with width, `-`,
+ * `0`, `*` and precision. Width counts code points. */
 void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* As out(), to stderr. */
 void out_err(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -100,7 +100,7 @@ static void show_unaccelerated(const json_t *tree)
             table_number(others, "interfaces"), table_text(others, "one"));
 }
 
-/* What holds, and all that is not as it should be: a sentence each. */
+/* The state of the table, and each problem as a sentence. */
 static void show_table(const json_t *tree)
 {
     static const char *const words[][2] = {
@@ -177,7 +177,7 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
         r = cli_fetch(cli, "interfaces@1", "list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    if (cli_fetch(cli, "dataplane@1", "status", NULL, &fast, NULL) < 0) /* then it is not told */
+    if (cli_fetch(cli, "dataplane@1", "status", NULL, &fast, NULL) < 0) /* then it is not shown */
         fast = NULL;
     table_start(&t, 7, titles);
     list = json_object_get(tree, "interfaces");

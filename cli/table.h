@@ -26,11 +26,11 @@ void table_time(long long s, enum time_part part, char *to, size_t size);
 /* "s" for any number but one. */
 const char *table_plural(long long number);
 
-/* A member that is text, else "". It lives as long as object. */
+/* A member that is text, else "". Valid as long as object. */
 const char *table_text(const json_t *object, const char *key);
 /* A member that is a number, cut to an integer, else 0. */
 long long table_number(const json_t *object, const char *key);
-/* How many changes a reply tells of: a list, or a number. */
+/* Number of changes in a reply: a list, or a number. */
 long long table_changes(const json_t *tree);
 
 #endif

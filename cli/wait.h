@@ -1,5 +1,4 @@
-/* How long a call waits, and what it says of that: what is waited for is said on stderr once it
- * takes longer than a moment. */
+/* How long a call waits, and its messages: after a moment stderr shows what is waited for. */
 #ifndef CLI_WAIT_H
 #define CLI_WAIT_H
 
@@ -7,7 +6,7 @@
 
 struct client;
 
-/* Is there time left? Says what is waited for, once it takes long. */
+/* Whether time is left. Prints what is waited for, once it takes long. */
 bool wait_more(struct client *client, const char *what);
 /* Milliseconds that one frame may take. */
 int wait_left_ms(const struct client *client);

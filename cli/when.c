@@ -1,4 +1,4 @@
-/* Times as people write them. All are local time, unless they end in Z or an offset. */
+/* Times as users write them: local time, unless they end in Z or an offset. */
 #include <stdbool.h>
 #include <ctype.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static bool ago(const char *text, int64_t *ret_s)
     return true;
 }
 
-/* "03:00", "03:00:20", "03:00:20.5"; behind it what is left of the text. */
+/* "03:00", "03:00:20", "03:00:20.5"; returns the rest of the text. */
 static const char *clock_time(const char *text, struct tm *tm, int64_t *ret_us)
 {
     int n = 0, h, m, s = 0;

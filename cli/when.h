@@ -1,4 +1,4 @@
-/* Points in time and durations as people write and read them. */
+/* Points in time and durations in text form. */
 #ifndef CLI_WHEN_H
 #define CLI_WHEN_H
 

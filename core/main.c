@@ -1,5 +1,5 @@
-/* orbitald: builds the one struct orbitald, connects its parts and runs the loop. The same binary
- * is a worker when its first argument says so. */
+/* orbitald: builds the one struct orbitald, connects its modules and runs the loop. With a first
+ * argument --worker the same binary is a worker. */
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
@@ -78,7 +78,7 @@ static void on_stopped(void *arg)
     broker_close(take_ptr(host->broker));
 }
 
-/* As long as the loop turns the start, or the stop, goes on, however long it takes. */
+/* While the loop runs, start or stop is in progress, however long it takes. */
 static void on_patience(uv_timer_t *timer)
 {
     notify_send(container_of(timer, struct run, patience)->notify_socket,
@@ -98,7 +98,7 @@ static void stop(struct run *run)
     if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
                              */
         uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
-    starts_forget(host->options.run_dir); /* it was asked to end, it did not fail */
+    starts_forget(host->options.run_dir); /* stopped on request, not failed */
     if (run->steps.running) {
         steps_stop(&run->steps);
         on_stopped(run);
@@ -112,7 +112,7 @@ static void on_term(uv_signal_t *handle, int number)
     stop(container_of(handle, struct run, term));
 }
 
-/* To a first process the kernel says ctrl-alt-del with SIGINT. */
+/* For PID 1 the kernel reports ctrl-alt-del as SIGINT. */
 static void on_interrupt(uv_signal_t *handle, int number)
 {
     struct run *run = container_of(handle, struct run, interrupt);
@@ -191,7 +191,7 @@ static void on_phase(void *arg, enum boot_phase phase)
 
     health_changed(run->host.health);
     if (phase > PHASE_EARLY && !run->host.stopping)
-        supervisor_release(run->host.supervisor); /* config was given up: go on without */
+        supervisor_release(run->host.supervisor); /* config failed to start: continue without */
 }
 
 static void on_state(void *arg, const char *service, enum service_state state)
@@ -359,7 +359,7 @@ static void tear_down(struct run *run)
     options_fini(&host->options);
 }
 
-/* A log that cannot be written is a pity, a router that does not start is a disaster. */
+/* A log that cannot be written must not prevent the start. */
 static int open_logs(struct run *run, struct orb_err *err)
 {
     struct orbitald *host = &run->host;
@@ -417,13 +417,13 @@ static int run_loop(struct run *run, struct orb_err *err)
                         "mend the file system; it is tried again each second");
         if (run->state.unlocked.code)
             problem_set(host, PROBLEM_LOCK, HEALTH_DEGRADED, run->state.unlocked.text, "",
-                        "take away what stands there, or mend the file system; it is tried "
+                        "remove the file, or repair the file system; it is tried "
                         "again each second");
         if (run->log_err.code)
             report_log_error(host, &run->log_err);
         if (run->socket_err.code)
             problem_set(host, "control.socket", HEALTH_DEGRADED, run->socket_err.text, "",
-                        "correct orbitald.socket, or what lies there, and restart orbitald");
+                        "correct orbitald.socket, or remove the file, and restart orbitald");
         starts_decide(host, run->starts, &run->starts_err, run->notify_socket);
         watch(run);
         begin(run);

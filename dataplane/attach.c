@@ -1,6 +1,6 @@
-/* The links by which our programs stand at interfaces: made, pinned, found again. A link outlives
- * its pins as long as another mount of the BPF file system or another process holds it; it is found
- * by its program then, and pinned where it belongs. */
+/* BPF links of Orbital's programs at interfaces: created, pinned, found again. A link outlives its
+ * pins while another mount of the BPF file system or another process has a reference; then it is
+ * found by its program, and pinned again. */
 #include "dataplane/attach.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ static bool describe(int fd, struct bpf_prog_info *ret_info)
     return !bpf_obj_get_info_by_fd(fd, ret_info, &len);
 }
 
-/* tcx has its interface at the same place; a link whose interface is gone has none. */
+/* tcx has the interface at the same offset; 0 when it is gone. */
 static bool is_alive(int fd, uint32_t ifindex)
 {
     struct bpf_link_info info = {0};
@@ -47,8 +47,9 @@ static bool is_alive(int fd, uint32_t ifindex)
     return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
 }
 
-/* The link by which a program stands at the interface, whatever holds it; -ENOENT: there is none.
- * The kernel does not say the network namespace, so the program must be known to be in ours. */
+/* The BPF link by which a program is attached to the interface, with or without pins; -ENOENT:
+ * there is none. The kernel does not report the network namespace, so the program must be known to
+ * belong to this one. */
 static int find_link(uint32_t program, uint32_t ifindex)
 {
     for (uint32_t id = 0; !bpf_link_get_next_id(id, &id);) {
@@ -82,8 +83,8 @@ static bool is_earlier(uint32_t id, const struct bpf_prog_info *own)
     return fd >= 0 && describe(fd, &info) && !strcmp(info.name, own->name);
 }
 
-/* A link that has no pin here any more: of our program, or of that of a daemon before, whose place
- * ours takes. -ENOENT: there is none. */
+/* Takes over a link without a pin here: of this program, or of an earlier daemon's, which is
+ * replaced. -ENOENT: there is none. */
 static int take_over(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
     uint32_t ids[LOOKED_AT] = {0};
@@ -109,9 +110,9 @@ static bool is_own(const struct dataplane *dp, uint32_t id)
     return describe(own_program(dp, true), &own) && own.id == id;
 }
 
-/* One program cannot stand at an interface twice. -EEXIST: ours does, and its link cannot be had;
- * the kernel lets go of one some time after its last pin went. -EBUSY: another program has the
- * interface's XDP. */
+/* A program can be attached to an interface only once. -EEXIST: it is attached by a link that
+ * cannot be opened; the kernel frees one some time after its last pin is gone. -EBUSY: another
+ * program has the interface's XDP. */
 static int create_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
@@ -140,7 +141,7 @@ int attach_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
     if (fd >= 0) {
         if (is_alive(fd, ifindex))
             return 0;
-        unlink(path); /* its interface is gone */
+        unlink(path); /* the interface is gone */
         close(take_fd(&fd));
     }
     fd = create_link(dp, xdp, ifindex);

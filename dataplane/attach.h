@@ -7,8 +7,9 @@
 
 struct dataplane;
 
-/* Puts the program there and pins its link. 0: it stands there, by a link made now or found; a link
- * that is pinned runs the program since load.c. Else a negative errno, -EEXIST and -EBUSY as in
+/* BPF links at an interface; xdp: at XDP, else at tcx */
+/* Attaches the program and pins its link. 0: attached, by a new link or one that was found; a
+ * pinned link runs the new program since load.c. Else a negative errno, -EEXIST and -EBUSY as in
  * struct port's undone and busy. */
 int attach_link(const struct dataplane *dp, bool xdp, uint32_t ifindex);
 /* Detaches the program of a pinned link and removes the pin; nothing when there is none. */

@@ -1,4 +1,4 @@
-/* Walking the attributes of a netlink message: never beyond what the sizes say. */
+/* Iterates over the attributes of a netlink message, within bounds. */
 #ifndef DATAPLANE_ATTRIBUTE_H
 #define DATAPLANE_ATTRIBUTE_H
 

@@ -1,11 +1,10 @@
-/* The closed base table: what holds before any policy is known, and whenever none can be. It has
- * the table's name, so that the policy's own transaction replaces it in one step. Where that table
- * is owned by another process (nftables flag `owner`) or cannot be made, the same stands under a
- * name of its own, until the table is ours again: a packet must pass every table.
+/* The closed base table: in force until a policy is known, and whenever none can be applied. It has
+ * the table's name, so that the policy's transaction replaces it in one step. Where that table is
+ * owned by another process (nftables flag `owner`) or cannot be created, the same table is loaded
+ * under another name until it can: a packet must pass every table.
  *
- * Surprise: a table that stands there already is kept, because it is the last policy that was in
- * force; but only when it is whole. One that another process emptied meanwhile would let everything
- * in. */
+ * Note: an existing table is kept, because it is the last policy in force; but only when it is
+ * complete. One emptied by another process in the meantime would accept everything. */
 #include "dataplane/base.h"
 
 #include <assert.h>
@@ -25,10 +24,10 @@
 
 #define OUR_TABLE "orbital"
 
-/* Replies to what the appliance asks and to what the last policy allowed go on. Errors, neighbour
- * discovery and DHCP answers pass, because without them no link comes up; nothing is forwarded that
- * no rule has marked. The two chains that change no address make the kernel go on changing
- * those of connections it knows. */
+/* Accepts replies to connections of the appliance and to those the last policy allowed. Errors,
+ * neighbour discovery and DHCP answers pass, because without them no link can be used; nothing
+ * without a rule's mark is forwarded. The two empty NAT chains keep the translation of known
+ * connections. */
 static const char base[] =
     "chain " BASE_CHAIN " {\ncounter comment \"no policy is known: closed\"\n}\n"
     "chain forward {\n"
@@ -100,7 +99,7 @@ static const char *text_of(const struct nlattr *a)
     return size && !attribute_data(a)[size - 1] ? attribute_data(a) : "";
 }
 
-/* Handles and use counts differ each time a table is made; they say nothing about what it does. */
+/* Handles and use counts differ each time a table is created, and are ignored. */
 static void scan_chain(struct scan *scan, const char *start, size_t size)
 {
     const char *name = "";
@@ -186,7 +185,7 @@ static bool scan_message(void *arg, const struct nlmsghdr *h)
     return true;
 }
 
-/* Feeds what the kernel answers to scan. Negative errno; -EINTR: it changed meanwhile. */
+/* Feeds the kernel's answer to scan. Negative errno; -EINTR: changed during the dump. */
 static int ask(const char *table, uint8_t message, uint16_t flags, struct scan *scan)
 {
     struct {

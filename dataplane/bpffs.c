@@ -1,4 +1,4 @@
-/* The file system that keeps BPF objects alive between daemons. */
+/* The BPF file system, which keeps BPF objects between daemons. */
 #include "dataplane/bpffs.h"
 
 #include <errno.h>

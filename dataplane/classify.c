@@ -32,8 +32,8 @@ static bool zone_known(const struct policy *policy, const char *name)
     return !*name || policy_zone_number(policy, name) >= 0;
 }
 
-/* A rule that names the state established does nothing to a packet of the fast path where it asks
- * for a flag that the kernel's packets alone have. */
+/* A rule for established connections has no effect on packets of the fast path if it matches on a
+ * flag that only packets left to the kernel have. */
 #define KERNELS_FLAGS 7 /* FIN, SYN, RST */
 
 static bool decides_known(const struct policy_rule *rule)
@@ -201,7 +201,7 @@ static void build_head(const struct policy *policy, struct classify_head *head)
     head->asks_invalid = asks_invalid(policy);
 }
 
-/* Table number i, as CLASSIFY_NEW … and the family say. */
+/* Table number i, of CLASSIFY_NEW … and the family. */
 static int build_table(struct classify_builder *builder, const struct policy *policy, unsigned i,
                        const struct policy_rule **chosen, struct orb_err *err)
 {

@@ -1,6 +1,6 @@
-/* Bit-vector classifier, user-space half: builds the data the BPF half (bpf/classify.bpf.h)
- * searches (layout: bpf/classify.h), for one policy. Aggregated bit vectors (Baboescu and Varghese,
- * SIGCOMM 2001): per dimension and class one row of N bits with summary words. */
+/* Bit-vector classifier, user-space half: builds the data for one policy that the BPF half
+ * (bpf/classify.bpf.h) searches (layout: bpf/classify.h). Aggregated bit vectors (Baboescu and
+ * Varghese, SIGCOMM 2001): per dimension and class one row of N bits with summary words. */
 #ifndef DATAPLANE_CLASSIFY_H
 #define DATAPLANE_CLASSIFY_H
 
@@ -32,9 +32,9 @@ struct classify_header {
 int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
 /* The linear search, by the rules in their order. */
 int classify_linear(const struct policy *policy, const struct classify_header *header);
-/* The same about packets of known connections (rules that name the state established; -1: it is
- * accepted, also where the data says nothing about it because all of them accept), and about what
- * conntrack is not to see: index into policy->notracks, zone_to does not matter. */
+/* The same for packets of known connections (rules with state established; -1: accepted, also when
+ * the data has no such rules because all of them accept), and for untracked packets: index into
+ * policy->notracks, zone_to is ignored. */
 int classify_lookup_known(const void *memory, size_t size, const struct classify_header *header);
 /* The linear search that classify_lookup_known() must agree with. */
 int classify_linear_known(const struct policy *policy, const struct classify_header *header);

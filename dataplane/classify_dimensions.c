@@ -192,7 +192,7 @@ static bool wants(int wanted, int value)
     return wanted < -1 ? value != EXCEPT(wanted) : policy_protocol_is(wanted, value);
 }
 
-/* Per class the rules it lets match: words of bits, one after the other. */
+/* The rules that match each class: words of bits, class by class. */
 static uint64_t *class_bits(const struct classes *classes, const int *wanted, uint32_t count,
                             unsigned words)
 {

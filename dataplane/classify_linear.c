@@ -1,5 +1,5 @@
-/* What the policy says, rule by rule: the plain meaning the built data is compared with before it
- * is ever used. Shares nothing with the builder but the policy. */
+/* The policy evaluated rule by rule: the reference with which the built data is compared before
+ * use. Shares nothing with the builder but the policy. */
 #include <arpa/inet.h>
 #include <string.h>
 

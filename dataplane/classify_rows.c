@@ -57,8 +57,7 @@ static void intern_grow(struct classify_builder *builder, struct classify_intern
     set->mask = mask;
 }
 
-/* Reference (offset >> shift) of len bytes, a multiple of 8, that stand in memory once; 0: no room.
- */
+/* Reference (offset >> shift) to len bytes, a multiple of 8, stored once; 0: no space. */
 static uint32_t intern(struct classify_builder *builder, struct classify_intern *set,
                        const void *bytes, size_t len, unsigned shift)
 {

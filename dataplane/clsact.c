@@ -1,10 +1,10 @@
-/* The way in where the kernel has no tcx (before Linux 6.6): a direct-action filter at the clsact
- * queueing discipline. A filter stays without a process that holds it, so nothing of ours would
- * tell a later daemon which ports have one: the program is pinned at link_cls_IFINDEX, or at
- * link_clq_IFINDEX where the discipline is ours, too.
+/* Ingress hook for kernels without tcx (before Linux 6.6): a direct-action filter at the clsact
+ * queueing discipline. A filter persists without a process, so to show a later daemon which ports
+ * have one, the program is pinned at link_cls_IFINDEX, or at link_clq_IFINDEX where the discipline
+ * was created by Orbital, too.
  *
- * Surprise: only attach type and hook differ. The programs are of the same type, and what they
- * return means the same: TCX_NEXT is TC_ACT_UNSPEC, so filters of others behind ours are asked. */
+ * Note: only attach type and hook differ. The programs are of the same type, and their results are
+ * the same: TCX_NEXT is TC_ACT_UNSPEC, so foreign filters after ours are still run. */
 #include "dataplane/clsact.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static bool is_pinned(const char *path)
     return fd >= 0;
 }
 
-/* A kernel that knows tcx looks for the interface; one that does not refuses the attach type. */
+/* A kernel with tcx looks up the interface; one without refuses the attach type. */
 bool clsact_needed(const struct dataplane *dp)
 {
     AUTO_FD int fd =
@@ -125,8 +125,8 @@ static bool has_filters(uint32_t ifindex, uint32_t parent)
     return n < (ssize_t)sizeof(struct nlmsghdr) || answer->nlmsg_type != NLMSG_DONE;
 }
 
-/* Making or removing a discipline stops the device for a moment, and packets are lost: one that is
- * ours stays while the fast path is only switched off. Its pin says that it is ours. */
+/* Adding or removing a discipline stops the device for a moment and loses packets: one created by
+ * Orbital is kept while the fast path is only switched off. Its pin records that. */
 void clsact_detach(const struct dataplane *dp, uint32_t ifindex, bool for_good)
 {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);

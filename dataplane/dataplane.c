@@ -1,5 +1,6 @@
-/* The data plane's life: open (adopt), close, switch off, destroy, and the events that make the
- * flow cache stale. Closing detaches nothing: packets flow on, and the next daemon takes over. */
+/* Life of the data plane: open (adopt), close, switch off, destroy, and the events that make the
+ * flow cache stale. Closing detaches nothing: packets are still forwarded, and the next daemon
+ * takes over. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,7 +47,7 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
     return r;
 }
 
-/* What stands there; and whether it is, to the last rule, what the daemon before left. */
+/* Reads the table; and whether it is exactly what the previous daemon left. */
 static void look_at_table(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
@@ -82,7 +83,7 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
         flows_forget_unanswered(NULL); /* flows_purge looks again */
     r = foreign_watch_open(dp);
     if (r < 0)
-        return orb_fail(err, r, "watching what else decides about packets");
+        return orb_fail(err, r, "watching foreign netfilter, tc and BPF state");
     dp->mtus_unread = true;
     r = events_start(dp);
     if (r < 0)
@@ -190,7 +191,7 @@ int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_
     return 0;
 }
 
-/* Links, pins, table, marks, settings: everything is tried, the first failure is told. */
+/* Removes links, pins, table, marks, settings: all are tried, the first error is returned. */
 static int take_away(struct dataplane *dp, struct orb_err *err)
 {
     int r, failed;
@@ -227,7 +228,7 @@ int dataplane_detach(const struct dataplane_options *options, struct orb_err *er
     return r;
 }
 
-/* A port wants a fast path. */
+/* Whether a port is configured for the fast path. */
 static bool is_wanted(const struct dataplane *dp)
 {
     for (unsigned i = 0; i < dp->ports.count; i++)

@@ -1,4 +1,4 @@
-/* The data plane as the host sees it: load or adopt, prepare, apply, go back, count. Not
+/* Interface of the data plane for the host: load or adopt, prepare, apply, revert, count. Not
  * thread-safe; one thread at a time (the host runs long steps with uv_queue_work). Uses the network
  * namespace of the calling process. */
 #ifndef DATAPLANE_DATAPLANE_H
@@ -16,10 +16,10 @@ struct dataplane_options {
     bool no_tcx;       /* test: behave as on a kernel without tcx */
 };
 
-/* Before any interface has an address: loads the closed base table, which forwards nothing and lets
- * nothing in, unless the table of the policy last in force stands there. Takes some milliseconds,
- * needs no BPF. ret_loaded: it was loaded. When nftables cannot be reached, forwarding is switched
- * off instead, and the error says why. */
+/* Before any interface has an address: loads the closed base table, which forwards and accepts
+ * nothing, unless the table of the last policy exists. Takes some milliseconds, needs no BPF.
+ * ret_loaded: it was loaded. When nftables is not available, forwarding is switched off instead,
+ * and the error has the reason. */
 int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, struct orb_err *err);
 
 /* Loads the programs; adopts pinned maps, programs and links of an earlier daemon (nothing is
@@ -84,10 +84,10 @@ void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret
 
 /* What there is to look after; a set of bits. */
 enum {
-    DATAPLANE_PORTS = 1,      /* interfaces came, went or lost their program */
+    DATAPLANE_PORTS = 1,      /* interfaces were added, removed or lost their program */
     DATAPLANE_RULES = 2,      /* another program changed the table */
     DATAPLANE_SETTINGS = 4,   /* another program changed what the kernel is set to */
-    DATAPLANE_FOREIGN = 16,   /* something else that decides about packets came, went or changed */
+    DATAPLANE_FOREIGN = 16,   /* foreign state changed */
     DATAPLANE_ADDRESSES = 32, /* the appliance lost addresses */
     DATAPLANE_POLL = 8        /* what the kernel sends no events for; twice a second */
 };
@@ -95,8 +95,8 @@ enum {
 /* The descriptor the host polls: readable when there were events of interfaces, routes, nftables
  * and the like. A thread has made the flow cache stale by then where it must be. */
 int events_fd(const struct dataplane *dataplane);
-/* Call it when it is readable, also while another thread works on the data plane: says what
- * dataplane_tend has to look at. At most some milliseconds. */
+/* To be called when it is readable, also while another thread works on the data plane: returns what
+ * dataplane_tend has to check. Takes at most some milliseconds. */
 unsigned events_dispatch(struct dataplane *dataplane);
 /* Another program changed the table, and dataplane_tend has not put it back yet: true, and a
  * sentence. Only while no other thread works on the data plane. */
@@ -105,12 +105,12 @@ bool dataplane_tend_disturbed(struct dataplane *dataplane, char *ret_what, size_
 struct dataplane_tended {
     char rules[400], ports[400], settings[400];
 };
-/* Looks after `what` (may take as long as dataplane_apply) and puts back what another program
- * changed. Negative: the table could not be put back; call it again later. */
+/* Checks `what` (may take as long as dataplane_apply) and restores what another program changed.
+ * Negative: the table could not be restored; call it again later. */
 int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_tended *ret_tended,
                    struct orb_err *err);
 
-/* What is not as it should be, while it lasts. */
+/* Present problems. */
 enum dataplane_problem {
     DATAPLANE_PROBLEM_RULES,    /* the table differs from the policy */
     DATAPLANE_PROBLEM_SETTINGS, /* of the kernel */
@@ -121,8 +121,8 @@ enum dataplane_problem {
     DATAPLANE_PROBLEM_NOTES, /* original settings cannot be saved, so not be restored */
     DATAPLANE_PROBLEMS
 };
-/* Each thing it goes without here, and why: nothing of that is wrong. Only while no other thread
- * works on the data plane. */
+/* Calls each for every feature that is not available here, with the reason; these are no errors.
+ * Only while no other thread works on the data plane. */
 void dataplane_given_up(const struct dataplane *dataplane,
                         void (*each)(void *arg, const char *feature, const char *reason),
                         void *arg);

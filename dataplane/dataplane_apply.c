@@ -1,11 +1,11 @@
-/* A policy's way into force, and back. Prepared offline (compiled.c), then in this order: nftables
- * (which alone would enforce it), the idle slot of the fast path, the ports, one store that makes
- * the slot the one in force, a new epoch for the flow cache; then conntrack forgets what is
- * refused, and last of all forwarding is switched on. The settings the rules rely on come before
- * everything.
+/* Applies a policy, and reverts it. It was compiled before (dataplane_compile.c); the order is:
+ * kernel settings the rules rely on, nftables (which alone would enforce it), the idle slot of the
+ * fast path, the ports, one store that makes the slot the one in force, a new epoch for the flow
+ * cache; then refused connections are deleted from conntrack, and last of all forwarding is
+ * switched on.
  *
- * Surprise: only nftables and the slots can fail, and both can be put back; a port that cannot be
- * attached and a setting that cannot be made are no failures but reasons in the status. */
+ * Note: only nftables and the slots can fail, and both can be reverted; a port that cannot be
+ * attached and a setting that cannot be written are no failures but reasons in the status. */
 #include <errno.h>
 #include <string.h>
 
@@ -64,8 +64,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_compiled *co
     return 0;
 }
 
-/* The rules are in force by now: that conntrack cannot be asked stands in the status and undoes
- * nothing. */
+/* The rules are in force by now: an error of conntrack is a problem and reverts nothing. */
 static void purge(struct dataplane *dp, const struct dataplane_compiled *before)
 {
     char *problem = dp->problems[DATAPLANE_PROBLEM_FLOWS];
@@ -73,7 +72,7 @@ static void purge(struct dataplane *dp, const struct dataplane_compiled *before)
 
     problem[0] = 0;
     if (flows_purge(dp, dp->current, before, &err) < 0) {
-        snprintf(problem, sizeof(dp->problems[0]), "connections of before may go on: %.300s",
+        snprintf(problem, sizeof(dp->problems[0]), "existing connections may continue: %.300s",
                  err.text);
     } else {
         dp->forget = false;
@@ -82,7 +81,7 @@ static void purge(struct dataplane *dp, const struct dataplane_compiled *before)
     load_bump(dp);
 }
 
-/* err says why it was not applied; that going back fails, too, would only hide it. */
+/* err has the reason of the failed apply; an error of reverting would hide it. */
 static void take_back(struct dataplane *dp, const struct dataplane_compiled *to, const char *text)
 {
     dp->ruleset_id = 0;
@@ -166,7 +165,7 @@ static int switch_back(struct dataplane *dp, uint32_t generation)
     return 0;
 }
 
-/* What the policy taken back ended goes on, where that is still possible. */
+/* Restores connections that the reverted policy ended, as far as possible. */
 static void purge_back(struct dataplane *dp, const struct dataplane_compiled *from)
 {
     if (dp->current) {

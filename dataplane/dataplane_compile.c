@@ -1,5 +1,5 @@
-/* A policy compiled offline: the classifier's data, checked against the rules themselves, and what
- * nftables says to the text. Nothing of it is in force yet. */
+/* Compiles a policy offline: the classifier's data, compared with the rules themselves, and a check
+ * of the text by nftables. Nothing is in force yet. */
 #include "dataplane/dataplane_compile.h"
 
 #include <errno.h>
@@ -95,7 +95,7 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
         header->destination_port = rule->destination_ports[0].lo;
 }
 
-/* The data must say what the rules say, or it is not used. */
+/* The data is used only if it gives the same results as the rules. */
 static int self_check(const struct dataplane_compiled *compiled, struct orb_err *err)
 {
     unsigned checks = SELF_CHECK_WORK / (compiled->policy.rule_count + 1);

@@ -1,6 +1,5 @@
-/* The inside of the data plane: struct dataplane and the types that several of its files share.
- * Each file has a header of its own with what it offers the others; dataplane.h is what the host
- * sees. */
+/* Internals of the data plane: struct dataplane and types shared by several files. Each file has a
+ * header of its own for the others; dataplane.h is the interface for the host. */
 #ifndef DATAPLANE_DATAPLANE_INTERNAL_H
 #define DATAPLANE_DATAPLANE_INTERNAL_H
 
@@ -31,7 +30,7 @@ struct link_info {
     uint8_t mac[6];
     uint16_t type; /* ARPHRD_* */
     uint32_t master;
-    uint32_t lower; /* of this namespace: what a VLAN or the like stands on */
+    uint32_t lower; /* of this namespace: the lower device of a VLAN or the like */
     bool takes;     /* it may take frames that are addressed to `lower` itself */
     bool up;
 };
@@ -79,10 +78,10 @@ struct port {
     enum policy_fast wanted;
     enum port_mode mode;
     bool redirect; /* XDP may send through it */
-    bool behind;   /* tcx behind XDP */
+    bool behind;   /* tcx after XDP */
     bool undone;   /* an earlier program of Orbital's was in the way: the next look tries again */
     bool busy;     /* another program has its XDP: tried again when that is gone */
-    uint32_t foreign; /* bits of enum foreign_kind: what else decides; `reason` */
+    uint32_t foreign; /* bits of enum foreign_kind, also in `reason` */
     char reason[640];
 };
 
@@ -100,7 +99,7 @@ struct watch_ids {
     unsigned next;
 };
 
-/* A kernel's setting this daemon wrote, and what stood there. */
+/* A kernel setting written by this daemon, and its previous value. */
 struct setting_change {
     char path[160];
     char before[24];
@@ -128,7 +127,8 @@ struct dataplane {
     unsigned hooks_failed;     /* HOOK_*: not tried again before the next policy */
     bool adopted;
     bool verified; /* by the kernel for this daemon; else they are those of the one before */
-    bool clsact;   /* instead of tcx, which this kernel lacks; told once tcx' program is there */
+    bool clsact;   /* used instead of tcx, which this kernel lacks; detected once tcx' program is
+                      loaded */
     bool no_tcx;   /* behave like that anyway */
     struct fast_control *control;
     struct fast_counter *counters;
@@ -139,19 +139,20 @@ struct dataplane {
     uint32_t generation;
     bool enabled;
     struct ruleset *ruleset;
-    uint32_t ruleset_id;  /* after our last transaction; 0: another program may have come between */
-    struct watch_ids own; /* our transactions */
-    bool unattributed;    /* a transaction that is ours or another program's, to be found out */
+    uint32_t ruleset_id; /* after this daemon's last transaction; 0: another program's may have come
+                            between */
+    struct watch_ids own; /* this daemon's transactions */
+    bool unattributed;    /* a transaction is either this daemon's or another program's */
     uint32_t unattributed_from,
         unattributed_to; /* its number is above the first, up to the second */
-    uint64_t digest;     /* of the table as we left it; 0: not read yet */
+    uint64_t digest;     /* of the table as left by this daemon; 0: not read yet */
     uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
-    bool kept;         /* the policy in force is that one; so is what revert goes back to */
+    bool kept;         /* the policy in force is that one; so is what revert restores */
     bool based;        /* the table is the closed one */
     unsigned failures; /* to put the table back, in a row */
     struct dataplane_ended ended;
     bool forget;   /* connections that no rule marked began without the rules */
-    bool detached; /* everything of ours was taken away, as asked */
+    bool detached; /* everything was removed on request */
     char *found;   /* file of the settings as they were found; NULL: not kept */
     struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
     unsigned change_count;
@@ -177,11 +178,11 @@ struct dataplane {
     struct route_mtus mtus; /* as last read */
     bool mtus_unread;       /* written by both threads: they must be read again */
     bool mtus_any;          /* there are some */
-    bool hooks_unlisted;    /* the kernel does not list what stands at netfilter's hooks; atomic */
+    bool hooks_unlisted;    /* the kernel does not list functions at netfilter's hooks; atomic */
     bool labels_any;        /* shared6 or label_rules */
     bool expires_any;       /* expires6 */
     bool shares_any;        /* next hops that share routes take something from the fast path */
-    bool mtus_gone;         /* some of it may be gone: to be read again in a while */
+    bool mtus_gone;         /* some may be gone: to be read again later */
     uint64_t mtus_ms, mtus_took_ms; /* when they were read last, and for how long */
     pthread_mutex_t lock; /* of the next eight: events.c writes them, dataplane_tend takes them */
     unsigned pending;     /* DATAPLANE_*: to be looked at */
@@ -189,7 +190,7 @@ struct dataplane {
     uint64_t foreign_unseen;  /* of what sends no events, before it was read last */
     bool redirects_set;       /* accept_redirects, when it was read last; atomic */
     uint64_t redirects_until; /* a gateway learned by a redirect may hold; now_ms(), atomic */
-    struct watch_ids touched; /* transactions that touched our table */
+    struct watch_ids touched; /* transactions that touched the table */
     bool touching;            /* the one whose end was not read yet does */
     bool lost_events;
     char toucher[64];
@@ -199,7 +200,7 @@ struct dataplane {
     struct buf unnoted;  /* lines for the file of found.c that it does not take yet */
     bool digest_unnoted; /* nor the digest of the table */
     struct dataplane_compiled *current;  /* NULL: what an earlier daemon left, or nothing */
-    struct dataplane_compiled *previous; /* what revert goes back to, with previous_text if NULL */
+    struct dataplane_compiled *previous; /* what revert restores, with previous_text if NULL */
     char *previous_text;
     bool revertible;
 };

@@ -50,7 +50,7 @@ static void write_defaults(const struct dataplane *dp, const struct tally_list *
     json_write_end(w);
 }
 
-/* Without the counters of rules that are kept in case the last commit is taken back. */
+/* Omits counters of rules kept in case the last commit is reverted. */
 static void drop_spared(const struct dataplane *dp, struct tally_list *list)
 {
     unsigned kept = 0;
@@ -119,7 +119,8 @@ static void write_text(struct json_write *w, const char *key, const char *text)
         json_write_string(w, key, text);
 }
 
-/* As it is now: a port whose program is gone, what else decides being read, what was read. */
+/* The present reason: a port whose program is gone, foreign state being read, foreign state found.
+ * */
 static void write_reason(const struct dataplane *dp, const struct port *port, bool alive,
                          struct json_write *w)
 {
@@ -141,7 +142,7 @@ static void write_port(const struct dataplane *dp, const struct port *port, stru
 {
     static const char *const wanted[] = {"auto", "xdp", "tcx", "off"};
     struct fast_stats stats = port_stats(dp, port);
-    bool alive = port_alive(dp, port); /* looked up, not remembered */
+    bool alive = port_alive(dp, port); /* read now, not cached */
 
     json_write_object(w, port->name);
     json_write_string(w, "mode", port_mode_name(alive ? port->mode : PORT_OFF));
@@ -154,7 +155,7 @@ static void write_port(const struct dataplane *dp, const struct port *port, stru
     json_write_end(w);
 }
 
-/* Looked up, not remembered. */
+/* Read now, not cached. */
 static const char *table_word(const struct dataplane *dp)
 {
     if (dp->detached)

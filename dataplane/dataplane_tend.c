@@ -1,5 +1,5 @@
-/* Looking after what is in force: what another program took away or changed is put back, and said.
- * Runs on the thread of the data plane's work, so it may take its time. */
+/* Maintenance: restores and reports what other programs removed or changed. Runs on the worker
+ * thread of the data plane, so it may take long. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,8 +38,8 @@ static void take_touched(struct dataplane *dp, struct touched *ret_touched)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* One of the transactions that touched our table is not ours. More than the ring holds are not
- * either: we do not make so many at once. */
+/* Whether one of the transactions that touched the table is foreign. More than fit into the ring
+ * are: this daemon does not make so many at once. */
 static bool is_foreign(const struct dataplane *dp, const struct touched *touched)
 {
     for (unsigned i = 0; i < WATCH_IDS; i++)
@@ -48,8 +48,8 @@ static bool is_foreign(const struct dataplane *dp, const struct touched *touched
     return touched->ids.next > WATCH_IDS;
 }
 
-/* The table is as we left it: its digest is kept for the next time, and for the next daemon. Where
- * another program changed it a moment ago, the event that tells of it is still to come. */
+/* Saves the digest of the unchanged table, for later and for the next daemon. If another program
+ * has just changed it, the event is still to come. */
 static void remember(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
@@ -60,8 +60,8 @@ static void remember(struct dataplane *dp)
         base_table_digest(dp, digest);
 }
 
-/* A transaction of ours and others came at once, and only one of them touched our table: that one
- * is ours. */
+/* Own and foreign transactions were mixed, and only one of them touched the table: that one is
+ * attributed to this daemon. */
 static void resolve(struct dataplane *dp, const struct touched *touched)
 {
     uint32_t found = 0;
@@ -92,7 +92,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
         snprintf(problem, sizeof(dp->problems[0]),
                  "nftables' table inet orbital was changed by %s and cannot be put back: %.200s%s",
                  how, err->text,
-                 closed ? "; meanwhile everything is closed (table inet " BASE_FALLBACK ")" : "");
+                 closed ? "; until then everything is closed (table inet " BASE_FALLBACK ")" : "");
         return r;
     }
     problem[0] = 0;
@@ -107,7 +107,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
     return 0;
 }
 
-/* After events, and where a transaction of ours was mixed up with others: the table decides. */
+/* After events, and when transactions could not be attributed: compares the table. */
 static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
 {
     struct touched touched;
@@ -184,7 +184,7 @@ static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, str
     load_bump(dp);
     problem[0] = 0;
     if (r < 0) {
-        snprintf(problem, sizeof(dp->problems[0]), "the ports cannot be looked after: %.300s",
+        snprintf(problem, sizeof(dp->problems[0]), "the ports cannot be checked: %.300s",
                  err->text);
         return r;
     }

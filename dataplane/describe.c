@@ -1,7 +1,7 @@
-/* The fast path's table of interfaces: which zone each is in, whether it is a port, its address.
+/* The fast path's table of interfaces: zone, whether it is a port, address.
  *
- * Surprise: there is room for ABI_IFACES / 2 of them in each of the two policies, and more is no
- * error: one without an entry is left to the kernel by every program. */
+ * Note: each of the two policies has space for ABI_IFACES / 2 of them, and more are no error:
+ * packets of an interface without an entry are left to the kernel. */
 #include "dataplane/describe.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static int describe_link(struct dataplane *dp, const struct policy *policy, uint
                : 0;
 }
 
-/* Entries of the slot that are not chosen, and those of either for interfaces that are gone. */
+/* Removes entries of the other slot, and those of either for interfaces that are gone. */
 static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *links,
                    const bool *chosen)
 {
@@ -72,8 +72,8 @@ static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *
     }
 }
 
-/* One entry for each interface there is: zones matter for interfaces that are no ports, too. Where
- * there is no room for one, what comes from there and what goes there is the kernel's. */
+/* One entry for each interface: zones apply to interfaces that are no ports, too. Packets from and
+ * to one that does not fit are left to the kernel. */
 void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                     const struct link_list *links, struct port_list *ports)
 {

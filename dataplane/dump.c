@@ -1,5 +1,5 @@
-/* Asking the kernel for lists. A socket for each: an answer that is not read to its end disturbs no
- * other one. */
+/* Dumps from the kernel by netlink. A socket for each: a dump that is not read to its end does not
+ * affect others. */
 #include "dataplane/dump.h"
 
 #include <errno.h>

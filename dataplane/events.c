@@ -1,11 +1,10 @@
-/* A thread that reads the kernel's events as they come, whatever the host's loop and the jobs do
- * meanwhile: what they change is obeyed at once, what there is to look at waits for the loop. And
- * the heartbeat of the fast path: packets take it only as long as events were read half a second
- * ago or later (bpf/fast.bpf.h), so that a daemon that is dead or stopped leaves no established
- * flow to decisions that may be out of date.
+/* A thread that reads the kernel's events as they arrive, independent of the host's loop and of
+ * jobs: the fast path is adapted at once, further checks are left to the loop. And the heartbeat of
+ * the fast path: packets use it only while events were read within half a second (bpf/fast.bpf.h),
+ * so that a dead or stopped daemon leaves no established flow to outdated decisions.
  *
- * Surprise: the heartbeat follows the reading. What the kernel changed before it is obeyed
- * already. */
+ * Note: the heartbeat follows the reading, so earlier changes of the kernel are in effect already.
+ * */
 #include "dataplane/events.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* An answer may go another way than the question came, and conntrack remembers neither. But the
- * rule that accepted the connection, and its translation, follow from the right way only. */
+/* An answer may take another route than the request, and conntrack records neither. But the rule
+ * that accepted the connection, and its translation, follow from the right route only. */
 #include "dataplane/explain.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 
-#define TRIES 1000000 /* some seconds; then what the routes say is believed */
+#define TRIES 1000000 /* some seconds; then the first result of the route lookup is used */
 
 /* Interfaces of the same zones are alike to policies, but for the addresses they have. */
 static bool is_alike(const struct revalidate *revalidate, const char *a, const char *b)

@@ -16,7 +16,8 @@ struct explain {
 /* revalidate and ways must outlive it. */
 void explain_init(struct explain *explain, struct revalidate *revalidate, const struct ways *ways);
 void explain_fini(struct explain *explain);
-/* way: what the routes say; changed to one that explains more of what conntrack has. */
+/* way: from the routes; replaced by one that explains more of the connection's state in conntrack.
+ * */
 void explain_way(struct explain *explain, const struct flow *flow, struct flow_way *way);
 
 #endif

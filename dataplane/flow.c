@@ -10,9 +10,9 @@
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 
-#define HELD_S 432000 /* five days, as the kernel keeps an established connection by itself */
+#define HELD_S 432000 /* five days, the kernel's default for an established connection */
 
-/* What a tuple says beside its ends. */
+/* Members of a tuple beside its ends. */
 struct tuple {
     struct flow_end *ends;
     uint8_t protocol, icmp_type, icmp_code;
@@ -176,7 +176,7 @@ uint64_t flow_hash(uint8_t family, uint8_t protocol, const struct flow_end ends[
     return hash;
 }
 
-/* The padding is ours: the message it came in may end with the attribute. */
+/* Adds the padding: the message may end with the attribute. */
 static void copy_attribute(struct buf *b, const struct nlattr *a)
 {
     static const char zeros[NLA_ALIGNTO];

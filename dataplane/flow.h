@@ -1,4 +1,4 @@
-/* One connection of conntrack as netlink tells it, and what can be asked of conntrack about it. */
+/* One connection of conntrack as received by netlink, and requests to conntrack about it. */
 #ifndef DATAPLANE_FLOW_H
 #define DATAPLANE_FLOW_H
 
@@ -22,10 +22,10 @@ struct flow {
     struct flow_end master[2];             /* of the connection that expected this one … */
     uint8_t master_protocol;
     bool expected; /* … if one did */
-    bool zoned;    /* in a zone of conntrack's, which are not ours */
+    bool zoned;    /* in a zone of conntrack, which Orbital does not use */
     uint32_t status;
     uint32_t mark;
-    const struct nlattr *tuple; /* CTA_TUPLE_ORIG as it came; NULL: the message had none */
+    const struct nlattr *tuple; /* CTA_TUPLE_ORIG as received; NULL: the message had none */
     const struct nlattr *id;    /* CTA_ID, may be NULL */
 };
 
@@ -35,14 +35,15 @@ uint64_t flow_hash(uint8_t family, uint8_t protocol, const struct flow_end ends[
 
 /* Reads an IPCTNL_MSG_CT_NEW message; what points into it holds as long as it. */
 void flow_read(const struct nlmsghdr *h, struct flow *ret_flow);
-/* Appends the message that deletes this connection, and none that took its place meanwhile. */
+/* Appends the message that deletes this connection, but not one that replaced it in the meantime.
+ * */
 void flow_delete(const struct flow *flow, struct buf *ret_messages);
-/* Appends the message that makes it anew, of UDP, as its first packet would: translated to
- * destination, leaving with the address source. Port 0 of destination: as it was. */
+/* Appends the message that creates a UDP connection again, as its first packet would: translated to
+ * destination, sent with the address source. Port 0 of destination: unchanged. */
 void flow_create(const struct flow *flow, const struct flow_end *destination,
                  const uint8_t source[16], struct buf *ret_messages);
-/* Appends the messages that set its mark and have conntrack keep it for days, whatever its ends say
- * (for good: the kernel does not let it be taken back). */
+/* Appends the messages that set its mark and keep it in conntrack for days, whatever its ends send
+ * (permanent: the kernel does not allow to revert it). */
 void flow_hold(const struct flow *flow, uint32_t mark, struct buf *ret_messages);
 /* Appends the message that sets its mark. */
 void flow_set_mark(const struct flow *flow, uint32_t mark, struct buf *ret_messages);

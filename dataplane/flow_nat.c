@@ -14,7 +14,7 @@ static bool in_zone(const struct policy *policy, const char *zone, const char *i
            policy_interface_zone(policy, interface) == policy_zone_number(policy, zone);
 }
 
-/* Source and destination as the chain sees them. */
+/* Compares source and destination as seen by the chain. */
 static bool matches(const struct policy *policy, const struct policy_nat *nat,
                     const struct flow *flow, const struct flow_way *way,
                     const struct flow_end *destination)
@@ -25,7 +25,7 @@ static bool matches(const struct policy *policy, const struct policy_nat *nat,
     if (!policy_protocol_is(nat->protocol, flow->protocol) ||
         (!nat->source && !nat->destination_count && !way->own))
         return false;
-    /* What is cheap and tells most comes first: there may be a thousand of them. */
+    /* Cheap and selective checks first: there may be a thousand entries. */
     return policy_set_in_ports(nat->destination_ports, nat->destination_port_count,
                                destination->port) &&
            policy_set_in_ports(nat->source_ports, nat->source_port_count, source->port) &&
@@ -52,7 +52,7 @@ struct flow_nat flow_nat_of(const struct policy *policy, bool source, const stru
     struct flow_nat answer = {.kind = FLOW_NAT_NONE};
 
     if (source && way->hook == FLOW_HOOK_INPUT)
-        return answer; /* the chain is not on its way */
+        return answer; /* the chain does not apply to it */
     for (unsigned i = 0; i < policy->nat_count; i++) {
         const struct policy_nat *nat = &policy->nat[i];
 

@@ -21,8 +21,8 @@ struct flow_nat {
     uint16_t port; /* 0: as it is */
 };
 
-/* source: of the address it leaves with, else of where it goes. Source NAT is asked about the
- * destination conntrack has, as the kernel's chain behind destination NAT is. */
+/* source: of the address it is sent with, else of its destination. Source NAT matches the
+ * destination in conntrack, as the kernel's chain does after destination NAT. */
 struct flow_nat flow_nat_of(const struct policy *policy, bool source, const struct flow *flow,
                             const struct flow_way *way);
 /* Do both translate to the same address and port in the same way? */

@@ -1,18 +1,18 @@
-/* After a change of policy, what runs already: connections the new rules refuse, or would translate
- * otherwise, end. (Rules accept what is established before they look at anything else, and
- * conntrack keeps the translation it began with.) All others are not touched.
+/* Existing connections after a change of policy: those that the new rules refuse, or would
+ * translate differently, are ended. (Rules accept established packets before anything else, and
+ * conntrack keeps a translation.) All others are not touched.
  *
- * How one ends: conntrack forgets it, and its next packet is new and meets the rules. A TCP
- * connection would go on then, begun anew by the other end's next segment wherever the rules let
- * that end begin one; so conntrack keeps those, with a bit in the mark by which nftables refuses
- * their packets. A policy that accepts them again, as after a commit that was not confirmed, takes
- * the bit away. Other connections have that bit for a moment before they go, until answers that
- * were on their way have arrived; and what gets another target is made anew at once, before the old
- * one speaks.
+ * To end one, it is deleted from conntrack, so its next packet is new and meets the rules. A TCP
+ * connection would then continue, begun again by the next segment of the other end wherever the
+ * rules let that end begin one; so TCP connections are kept in conntrack with a bit in the mark by
+ * which nftables refuses their packets. A policy that accepts them again, as after a commit that
+ * was not confirmed, clears the bit. Other connections have that bit for a moment before they are
+ * deleted, until answers in flight have arrived; those that get another target are created again at
+ * once.
  *
- * A connection that no rule has marked began while there were no rules: it was neither allowed nor
+ * A connection without a rule's mark began while there were no rules: it was neither allowed nor
  * translated. Where that was possible (dp->forget) it is deleted, too, and so is one that is not
- * translated though the policy says it is; what goes on of it is new and meets the rules. */
+ * translated although the policy translates it; its next packet is new and meets the rules. */
 #include "dataplane/flows.h"
 
 #include <arpa/inet.h>
@@ -35,8 +35,8 @@
 #include "dataplane/load.h"
 
 #define SEND_BYTES 65536
-#define HELD_MAX 8192 /* more would fill conntrack: who is banned may have opened them for that */
-#define ANSWERS_MS 20 /* for what is on its way, to a server and back */
+#define HELD_MAX 8192 /* more would fill conntrack: a banned host may have opened them for that */
+#define ANSWERS_MS 20 /* for packets in flight, to a server and back */
 
 struct hashes {
     uint64_t *items;
@@ -51,7 +51,7 @@ struct purge {
     struct dataplane *dp;
     struct buf first, messages; /* in the second a moment after those in the first */
     unsigned held;              /* connections that end and are kept */
-    struct hashes back;         /* what was ended and goes on */
+    struct hashes back;         /* ended ones that may continue */
     struct hashes gone;         /* what ended, for the connections it expected */
     bool expected;              /* there are such */
     bool forget;                /* also what has no mark */
@@ -61,9 +61,9 @@ struct purge {
 
 /* ---- one connection ---- */
 
-/* No rule has marked it, or the kernel's translation never saw its first packet: the chains of
- * translation are always there with the rules. The mark alone does not tell: a packet of such a
- * flow that no answer came to is new to the rules, and they mark it a moment before this looks. */
+/* No rule has marked it, or NAT never saw its first packet: the NAT chains exist whenever the rules
+ * do. The mark alone is not sufficient: a packet of an unanswered flow is new to the rules, which
+ * mark it a moment before this check. */
 static bool began_without(const struct flow *flow)
 {
     const uint32_t seen = IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE;
@@ -71,9 +71,9 @@ static bool began_without(const struct flow *flow)
     return !flow->mark || (flow->status & seen) != seen;
 }
 
-/* The policy would translate it, and nothing has: it began while the chains of translation were
- * empty. Another program may have emptied them; and a transaction's new chains are met by packets
- * before their rules are. Marks do not tell: the rules about forwarding may have been there. */
+/* The policy would translate it, but it is not translated: it began while the NAT chains were
+ * empty. Another program may have emptied them; and the new chains of a transaction exist before
+ * their rules. Marks are no evidence: the forward rules may have existed. */
 static bool is_untranslated(struct purge *purge, const struct flow *flow)
 {
     struct flow_way way;
@@ -90,7 +90,7 @@ static bool is_untranslated(struct purge *purge, const struct flow *flow)
     return false;
 }
 
-/* Both ends would go on with it. */
+/* Whether both ends would continue it. */
 static bool holds_on(const struct flow *flow)
 {
     return flow->protocol == IPPROTO_TCP && (flow->status & IPS_ASSURED) &&
@@ -114,7 +114,8 @@ static void forget(struct purge *purge, const struct flow *flow)
     flow_delete(flow, &purge->messages);
 }
 
-/* To the target it has now. Masquerade needs a packet, to know by which interface it leaves. */
+/* With the new target. Not for masquerade, which needs a packet to determine the outgoing
+ * interface. */
 static void make_anew(struct purge *purge, const struct flow *flow, const struct flow_way *way)
 {
     struct flow_nat target = flow_nat_of(purge->revalidate.now, false, flow, way), source;
@@ -231,7 +232,7 @@ static bool has(const struct hashes *hashes, uint64_t hash)
     return hashes->count && bsearch(&hash, hashes->items, hashes->count, sizeof(hash), by_value);
 }
 
-/* It ends with the one that expected it, and goes on with it. */
+/* Expected connections (of helpers) end, or continue, with their parent. */
 static bool each_expected(void *arg, const struct nlmsghdr *h)
 {
     struct purge *purge = arg;
@@ -285,7 +286,7 @@ int flows_send(const struct buf *messages, struct orb_err *err)
                 break;
             end += head.nlmsg_len;
         }
-        /* One that ended by itself meanwhile answers with an error that is not read. */
+        /* If one ended by itself in between, the error in the answer is not read. */
         if (send(fd, messages->data + at, end - at, 0) < 0)
             return orb_fail(err, -errno, "changing connections in conntrack");
     }

@@ -1,8 +1,8 @@
-/* What else decides, gathered from the kernel and published to the programs.
+/* Reads foreign state from the kernel and publishes it to the programs.
  *
- * Surprise: between a change and the end of the next reading it is unknown what holds. The event
- * itself sets FOREIGN_READING (foreign_watch.c), and everything is the kernel's; a reading takes it
- * away only if nothing changed while it went on. */
+ * Note: between a change and the end of the next read the state is unknown. The event itself sets
+ * FOREIGN_READING (foreign_watch.c), and all packets are left to the kernel; a read clears it only
+ * if nothing changed while it ran. */
 
 #include "dataplane/foreign.h"
 
@@ -43,8 +43,8 @@ static int gather(struct dataplane *dp, struct foreign *foreign)
     return 0;
 }
 
-/* What is about interfaces is about everything where the fast path's table of interfaces does not
- * say it. */
+/* Foreign state of an interface applies to all packets where the fast path's table of interfaces
+ * lacks it. */
 static uint32_t flags_of(const struct dataplane *dp, bool described)
 {
     uint32_t flags = dp->foreign.flags;
@@ -79,7 +79,7 @@ void foreign_described(struct dataplane *dp, bool described)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* Before it is read: what changes meanwhile is seen as a difference. */
+/* Taken before the read, so that changes during it show as a difference. */
 static uint64_t unseen_now(struct dataplane *dp)
 {
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));

@@ -20,7 +20,7 @@ struct nlattr;
 struct buf;
 
 #define FOREIGN_TEXT 160
-#define FOREIGN_BEING_READ "what else decides here is being read"
+#define FOREIGN_BEING_READ "foreign state is being read"
 #define FOREIGN_PLACES 1024 /* more: everything is the kernel's */
 
 /* Kinds of foreign state; the label `kind` of the metric orbital_fast_path_foreign_kind. */
@@ -136,7 +136,7 @@ struct foreign_programs {
         uint32_t id, program, hook;
         int32_t priority;
         bool ip6;
-        bool here;              /* in this network namespace, as far as the kernel says */
+        bool here;              /* in this network namespace, if the kernel reports it */
     } links[FOREIGN_BPF_LINKS]; /* at netfilter's hooks for forwarded packets */
 };
 

@@ -1,9 +1,9 @@
-/* BPF programs of others, at tcx of the ports and at netfilter's hooks. The kernel sends no events
- * about either; nftables' lists do not name the second kind.
+/* Foreign BPF programs, at tcx of the ports and at netfilter's hooks. The kernel sends no events
+ * for either; nftables' dumps do not list the second kind.
  *
- * Surprise: the kernel does not say which network namespace a link at netfilter belongs to. But it
- * lists the hooks of ours with the programs at them; where it does not (without nfnetlink_hook),
- * one of another namespace counts, too. */
+ * Note: the kernel does not report the network namespace of a link at netfilter. But it lists the
+ * hooks of this one with their programs; without that (no nfnetlink_hook) links of other namespaces
+ * count, too. */
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -113,7 +113,7 @@ void foreign_bpf_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsi
         if (!found[1] && !found[2])
             continue;
         base_digest_mix(state, found, sizeof(found));
-        base_digest_mix(state, out, sizeof(out)); /* what they ask for matters, too */
+        base_digest_mix(state, out, sizeof(out)); /* programs at egress matter by what they read */
     }
 }
 

@@ -1,4 +1,4 @@
-/* Words of messages about the chains of others. */
+/* Helpers for messages about foreign chains. */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -58,4 +58,4 @@ uint32_t foreign_chain_family(uint8_t family, uint32_t ip4, uint32_t ip6)
     return family == NFPROTO_IPV4 ? ip4 : family == NFPROTO_IPV6 ? ip6 : ip4 | ip6;
 }
 
-/* A chain that says something about packets this box forwards. */
+/* Whether a chain applies to forwarded packets. */

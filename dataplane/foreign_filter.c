@@ -101,7 +101,8 @@ static const struct kind {
     {"matchall", TCA_MATCHALL_ACT, packet_only}, {"u32", TCA_U32_ACT, packet_only},
 };
 
-/* mirred is none of them: it goes on at another interface, whose filters may ask. */
+/* mirred is not included: the packet continues at another interface, whose filters may read more.
+ * */
 static bool is_plain_action(const char *name)
 {
     static const char *const plain[] = {"csum",   "gact",   "gate",   "mpls",    "nat",    "pedit",

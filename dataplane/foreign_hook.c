@@ -1,8 +1,8 @@
-/* Functions of the kernel's modules at netfilter's hooks for forwarded packets: IPVS, SYN proxies,
- * SELinux, and what is not known here. Tables list none of them, and the kernel sends no events.
+/* Functions of kernel modules at netfilter's hooks for forwarded packets: IPVS, SYN proxies,
+ * SELinux, and unknown ones. No table lists them, and the kernel sends no events.
  *
- * Surprise: asking a kernel that cannot list hooks makes it look for the module each time, by a
- * process of its own; so it is asked once. */
+ * Note: each request to a kernel that cannot list hooks makes it load the module by a helper
+ * process; so it is tried once. */
 #include "dataplane/foreign_hook.h"
 
 #include <arpa/inet.h>
@@ -86,7 +86,7 @@ int foreign_hook_dump(uint8_t family, uint32_t hook, dump_fn *each, void *arg)
     return dump_run(NETLINK_NETFILTER, &request.h, each, arg);
 }
 
-/* Either one: what is found is said, or only told from what was found before. */
+/* Either to note the functions found, or to mix them into a digest. */
 struct looking {
     struct foreign *foreign;
     uint64_t *state;

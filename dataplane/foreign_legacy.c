@@ -1,7 +1,7 @@
-/* Tables of iptables as it was before nftables (ip_tables, ip6_tables). The kernel sends no events
- * about them, but lists those that are in use here, and says how many entries each has.
+/* Tables of iptables-legacy (ip_tables, ip6_tables). The kernel sends no events for them, but lists
+ * the tables in use, and the number of entries of each.
  *
- * Surprise: asking for the entries of a table that is not listed would make it. */
+ * Note: reading the entries of a table that is not listed would create it. */
 #include "dataplane/foreign.h"
 
 #include <arpa/inet.h>
@@ -26,7 +26,7 @@
 /* ip6_tables has the same requests; its entries are longer. */
 struct family {
     int family, level;
-    size_t target; /* where an entry says where its target is */
+    size_t target; /* offset of the target in an entry */
     const char *names;
     const char *program;
     uint32_t all, fresh; /* FOREIGN_* */

@@ -1,7 +1,7 @@
-/* Chains of others at nftables' hooks. Their rules are not interpreted, only where they apply: a
- * chain without rules that accepts decides nothing, one whose rules all begin with an interface
- * decides about that interface, one of type nat about first packets; any other about everything of
- * its family. iptables-nft's chains are such chains, too. */
+/* Foreign chains at nftables' hooks. Their rules are not interpreted, only where they apply: an
+ * accepting chain without rules does not apply to any packet, one whose rules all begin with an
+ * interface applies to that interface, one of type nat to first packets; any other to all packets
+ * of its family. iptables-nft's chains are included. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>

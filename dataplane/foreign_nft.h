@@ -15,7 +15,7 @@ struct foreign_chain {
     bool hooked, nat, accepts;
     uint32_t rules;
     char table[NFT_TABLE_MAXNAMELEN], name[NFT_CHAIN_MAXNAMELEN];
-    const struct nlattr *devices; /* NFTA_CHAIN_HOOK as it came */
+    const struct nlattr *devices; /* NFTA_CHAIN_HOOK as received */
 };
 
 /* A number in network byte order; 0 where it is none. */

@@ -49,7 +49,7 @@ struct foreign_place *foreign_note_place(struct foreign *foreign, enum foreign_k
         if (place->ifindex == ifindex && !strcmp(place->name, name) && !strcmp(place->why, why))
             return place;
     }
-    if (foreign->count == FOREIGN_PLACES) { /* the last one stands for the rest */
+    if (foreign->count == FOREIGN_PLACES) { /* the last one represents the rest */
         foreign_note(foreign, kind, FOREIGN_IP4 | FOREIGN_IP6 | FOREIGN_NEW4 | FOREIGN_NEW6, why);
         return &foreign->places[FOREIGN_PLACES - 1];
     }

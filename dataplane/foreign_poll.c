@@ -1,10 +1,10 @@
-/* What else decides and sends no events: programs of others at tcx and at netfilter's hooks,
- * iptables' old tables, conntrack's expectations (only for who listens to every connection, which
- * costs each of them), and settings. A thread looks at them, so that a network lock that another
- * process holds stops nothing else.
+/* Foreign state without events: programs at tcx and at netfilter's hooks, iptables-legacy,
+ * conntrack's expectations (events only for listeners of every connection, which costs each of
+ * them), and settings. Polled by a thread, so that a network lock held by another process blocks
+ * nothing else.
  *
- * Surprise: it compares with what stood there before the last reading began, not with its own last
- * look. Whatever changed since then, however late this thread comes, is a difference. */
+ * Note: it compares with the state before the last read began, not with its own last poll. So any
+ * change since then is found, however late the thread runs. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

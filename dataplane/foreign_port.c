@@ -23,7 +23,7 @@ static const struct link_info *master_of(const struct link_info *link,
     return NULL;
 }
 
-/* XDP on a bond runs on its members, before what stands there. */
+/* XDP on a bond runs on its members, before other programs there. */
 static bool is_bond(const struct link_info *link)
 {
     return !strcmp(link->kind, "bond") || !strcmp(link->kind, "team");
@@ -61,7 +61,7 @@ static void sum_stacked(struct foreign_sum *sum, const struct link_info *link,
         sum->in = true;
         sum->kinds |= 1u << FOREIGN_STACKED;
         if (!*sum->why)
-            sum->why = "a device that stands on it takes its frames (macvlan, ipvlan, macsec)";
+            sum->why = "a stacked device receives its frames (macvlan, ipvlan, macsec)";
     }
 }
 

@@ -1,10 +1,10 @@
-/* What a foreign BPF program at the way out asks about a packet. The fast path's packets have all
- * that programs are given but a route: bpf_get_route_realm finds none.
+/* What a foreign BPF program at egress reads of a packet. Packets of the fast path have everything
+ * that programs get, except a route: bpf_get_route_realm finds none.
  *
- * The kernel shows the instructions of a loaded program with its helpers as distances in its own
- * memory, and those only to the privileged (CAP_SYSLOG); so a program of ours that calls the one
- * helper is loaded and looked at, too. Where helpers are not shown, one that calls any may call
- * this one. */
+ * The kernel shows the instructions of a loaded program with its helpers as offsets in its own
+ * memory, and only to the privileged (CAP_SYSLOG); so a probe program that calls the one helper is
+ * loaded and read for comparison. Where helpers are not shown, a program that calls any helper may
+ * call this one. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ bool foreign_program_asks(uint32_t id)
     bool calls = false;
 
     if (!code)
-        return fd != -ENOENT; /* that one has gone, which is an event of its own */
+        return fd != -ENOENT; /* that one is gone, which is an event of its own */
     for (unsigned i = 0; i < count && !calls; i++)
         calls = code[i].code == CALL && code[i].src_reg == 0;
     asks = calls ? shown_call() : 0;

@@ -1,5 +1,5 @@
-/* Rules of others, as far as they say about which interface they are: those that begin with a
- * comparison of it. Rules that begin otherwise are about everything. */
+/* Foreign rules, as far as they are limited to an interface: those that begin with a comparison of
+ * it. Others apply to everything. */
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
@@ -149,7 +149,7 @@ int foreign_rule_read(struct foreign *foreign, const struct foreign_chain *chain
     put_text(a, NFTA_RULE_CHAIN, chain->name);
     request.h.nlmsg_len += NLA_ALIGN(a->nla_len);
     r = dump_run(NETLINK_NETFILTER, &request.h, on_rule, &rules);
-    if (r == -ENOENT) /* it went meanwhile */
+    if (r == -ENOENT) /* deleted in between */
         return -EINTR;
     if (rules.all)
         foreign_note(foreign, FOREIGN_NFTABLES,

@@ -116,8 +116,8 @@ void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)
     foreign->hash6 = now.hash6;
     if (now.hash6 != BY_PORTS)
         foreign->by_label = true;
-    /* Both make the kernel learn by ICMP where a destination's packets go and how large they may
-     * be, without an event; the route look-up does not see a gateway that was learned. */
+    /* Both make the kernel learn next hops and MTUs of destinations by ICMP, without an event;
+     * route lookups from BPF do not see a learned gateway. */
     if (now.redirects)
         foreign_note(foreign, FOREIGN_SETTING, FOREIGN_IP4,
                      now.redirects == FOREIGN_REDIRECTS_HELD

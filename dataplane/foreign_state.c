@@ -19,7 +19,7 @@
 #endif
 #define XFRM_BLOCKS 1 /* of struct xfrm_userpolicy_default */
 
-/* The kernel has no such thing at all. */
+/* The kernel lacks the feature. */
 static bool is_missing(int r)
 {
     return r == -EOPNOTSUPP || r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EINVAL ||

@@ -1,8 +1,8 @@
-/* Queueing disciplines and filters. What XDP sends passes neither the discipline nor the filters of
- * the way out; what tcx sends passes both, so a port that has some sends by tcx. Filters there that
- * may read what tcx does not give them (foreign_filter.c) leave the port to the kernel. Filters at
- * ingress stand beside our program or behind it, and are never asked about what it sends: there the
- * kernel decides. */
+/* Queueing disciplines and filters. Packets sent by XDP bypass the discipline and the egress
+ * filters; those sent by tcx pass both, so a port with any of them sends by tcx. Filters there that
+ * may read what tcx does not provide (foreign_filter.c) leave the port to the kernel. Filters at
+ * ingress beside or after our program never see packets it sends: there packets are left to the
+ * kernel. */
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/netlink.h>
@@ -103,10 +103,10 @@ static bool on_discipline(void *arg, const struct nlmsghdr *h)
 }
 
 struct filters {
-    bool own;    /* one may be ours */
+    bool own;    /* one may be Orbital's */
     bool egress; /* what they read matters */
     bool found, asks;
-    char name[FOREIGN_FILTER_NAME]; /* of one that was found, or of what asks */
+    char name[FOREIGN_FILTER_NAME]; /* of one that was found, or of the one that reads more */
 };
 
 static bool on_filter(void *arg, const struct nlmsghdr *h)
@@ -206,7 +206,7 @@ static int read_classes(struct foreign *foreign, uint32_t ifindex)
     return r;
 }
 
-/* asked: the interface's classes were. */
+/* asked: the classes of the interface were dumped. */
 static int read_filtered(struct foreign *foreign, const struct filtered *filtered, bool own,
                          bool asked)
 {

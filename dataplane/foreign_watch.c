@@ -1,4 +1,4 @@
-/* Events about what else decides: those of rtnetlink (link.c) and of nftables (watch.c) come by
+/* Events of foreign state: those of rtnetlink (link.c) and of nftables (watch.c) come by
  * their own sockets; here are IPsec's, and what foreign_poll.c found. All, and
  * conntrack's (forgets.c), are behind one descriptor, dp->watch, which events.c reads. */
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* The kernel's settings as they were before Orbital, so that it can leave the machine as it found
- * it. They hold for one start of the machine and one network namespace, whose names stand in the
- * first line; each further line is PATH VALUE. */
+/* Kernel settings as they were before Orbital, so that they can be restored. Valid for one boot of
+ * the machine and one network namespace, named in the first line; each further line is PATH VALUE.
+ * */
 #include "dataplane/found.h"
 
 #include <errno.h>
@@ -88,7 +88,7 @@ static int begin_notes(const char *path, const struct buf *text, struct orb_err 
     return r;
 }
 
-/* had: bytes of the file that are whole lines; what lies behind is cut off. */
+/* had: bytes of the file that are complete lines; the rest is truncated. */
 static int append_notes(const char *path, size_t had, const char *text, size_t len,
                         struct orb_err *err)
 {
@@ -184,7 +184,7 @@ static char *table_path(const char *path)
     return buf_format("%.*s/table-digest", slash ? (int)(slash - path) : 1, slash ? path : ".");
 }
 
-/* One that cannot be written is gone as well: an old number would pass for the newest. */
+/* If it cannot be written it is removed as well: an old digest would be taken for the newest. */
 int found_table_note(const char *path, uint64_t digest, struct orb_err *err)
 {
     AUTO_FREE char *file = path ? table_path(path) : NULL;

@@ -15,7 +15,7 @@ struct gone_address {
 struct gone_addresses {
     struct gone_address *items;
     unsigned count;
-    bool unknown; /* others may have gone: events were lost, or there were too many */
+    bool unknown; /* others may be gone: events were lost, or there were too many */
 };
 
 /* Adds an address, once. */

@@ -1,9 +1,10 @@
-/* The programs that forward, native XDP's and tcx', over the maps that load.c made or took over. To
- * verify them costs more than everything else a start does, so a hook's are loaded when a port
- * wants that hook, or when an earlier daemon's links stand there; before the port is switched.
+/* The forwarding programs, for native XDP and tcx, over the maps that load.c created or took over.
+ * Verifying them costs more than everything else at start, so those of a hook are loaded when a
+ * port needs that hook, or when links of an earlier daemon exist there; before the port is
+ * switched.
  *
- * Surprise: both hooks in one go where both are wanted: libbpf reads the types of the whole kernel
- * for each time something is loaded. */
+ * Note: both hooks are loaded together if both are needed: libbpf reads the types of the whole
+ * kernel for each load. */
 #include "dataplane/hooks.h"
 
 #include <dirent.h>
@@ -107,7 +108,7 @@ static int fill_tables(const struct hooks *skel, unsigned which)
     return r;
 }
 
-/* From here on they are this daemon's; foreign_poll.c asks for them from its own thread. */
+/* From now on they belong to this daemon; foreign_poll.c reads them on its own thread. */
 static int keep(struct dataplane *dp, enum program which, const struct bpf_program *program)
 {
     AUTO_FREE char *pin = pins_path(dp, pins_program_name(which));

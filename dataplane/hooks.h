@@ -7,10 +7,9 @@
 struct dataplane;
 struct orb_err;
 
-/* Loads what is missing of the programs of these hooks (HOOK_*), pins them and gives them to the
- * links that stand there. Takes some hundred milliseconds when there is something to load. Negative
- * errno: it cannot be loaded, and dp->reason says why, too; what failed is not asked for again by
- * port_apply. */
+/* Loads the missing programs of these hooks (HOOK_*), pins them and updates existing links to them.
+ * Takes some hundred milliseconds when programs are loaded. Negative errno: cannot be loaded,
+ * dp->reason has the reason, too; port_apply does not try failed ones again. */
 int hooks_load(struct dataplane *dp, unsigned wanted, struct orb_err *err);
 /* Hooks at which an earlier daemon left links. */
 unsigned hooks_linked(const struct dataplane *dp);

@@ -1,8 +1,8 @@
-/* Capture of libbpf's log: why the kernel refused the programs. Kept are the first warning and,
- * where it is the verifier's, the last line of the verifier's log.
+/* Captures libbpf's log: why the kernel refused a program. Keeps the first warning and, where it is
+ * the verifier's, the last line of the verifier's log.
  *
- * Surprise: libbpf prints through a function that is given no context, so the target is kept for
- * the thread; what libbpf prints outside a capture is dropped. */
+ * Note: libbpf's print callback gets no context, so the target is thread-local; output outside a
+ * capture is dropped. */
 #include "dataplane/libbpf_log.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 static _Thread_local struct buf *captured;
 
-/* The line of the verifier's log that says what is wrong: the last one before its statistics. */
+/* The line of the verifier's log with the error: the last one before its statistics. */
 static void add_verdict(const char *log)
 {
     const char *line = strchr(log, '\n'), *found = NULL;

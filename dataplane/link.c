@@ -63,7 +63,7 @@ static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
 {
     const struct ifinfomsg *info = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*info));
-    bool elsewhere = false; /* what it stands on is of another namespace */
+    bool elsewhere = false; /* its lower device is in another namespace */
 
     for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
         size_t size = RTA_PAYLOAD(a);
@@ -105,7 +105,7 @@ static bool add_link(void *arg, const struct nlmsghdr *h)
     return true;
 }
 
-/* 1: links came or went meanwhile, so that some may be missing. */
+/* 1: links changed during the dump, so some may be missing. */
 static int read_once(struct link_list *ret_list, struct orb_err *err)
 {
     struct {
@@ -133,7 +133,7 @@ int link_read(struct link_list *ret_list, struct orb_err *err)
         *ret_list = (struct link_list){0};
         r = read_once(ret_list, err);
     }
-    return r < 0 ? r : 0; /* links that come and go all the time tell so by events, too */
+    return r < 0 ? r : 0; /* links that keep changing cause events, too */
 }
 
 const struct link_info *link_find(const struct link_list *list, const char *name)
@@ -159,14 +159,15 @@ int link_events(struct orb_err *err)
     for (size_t i = 0; i < ARRAY_LEN(groups); i++)
         if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
             return orb_fail(err, -errno, "listening to route events");
-    /* Linux 5.3; with net.ipv4.nexthop_compat_mode=0 routes that use one say nothing. */
+    /* Linux 5.3; with net.ipv4.nexthop_compat_mode=0 routes with nexthop objects have no events of
+     * their own. */
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &objects, sizeof(objects));
     watch_buffer(fd);
     return take_fd(&fd);
 }
 
-/* The kernel has not confirmed a neighbour for a while. It asks again when it has a packet for it,
- * so the next one must go there (slow_is_suspect). */
+/* The kernel has not confirmed a neighbour recently. It probes it with the next packet, which must
+ * therefore be left to it (slow_is_suspect). */
 static void suspect(struct dataplane *dp, const struct nlmsghdr *h)
 {
     const struct ndmsg *message = NLMSG_DATA(h);

@@ -17,10 +17,9 @@ const struct link_info *link_find(const struct link_list *list, const char *name
 /* A socket that gets rtnetlink's events about links, addresses, routes, rules, neighbours and
  * queueing disciplines; the caller closes it. Negative errno. */
 int link_events(struct orb_err *err);
-/* Reads the events that came. DATAPLANE_PORTS: something about interfaces changed;
- * DATAPLANE_SETTINGS: about forwarding; DATAPLANE_FOREIGN: about queueing disciplines and filters;
- * DATAPLANE_ADDRESSES: addresses went (dp->gone). All when events were lost. LINK_EVENTS: there
- * were any. */
+/* Reads pending events. DATAPLANE_PORTS: interfaces changed; DATAPLANE_SETTINGS: forwarding
+ * settings; DATAPLANE_FOREIGN: queueing disciplines and filters; DATAPLANE_ADDRESSES: addresses
+ * were removed (dp->gone). All when events were lost. LINK_EVENTS: there were any. */
 #define LINK_EVENTS (1u << 31)
 /* dp->events is read without waiting, a bounded number of messages. */
 unsigned link_events_drain(struct dataplane *dp);

@@ -1,11 +1,10 @@
-/* Programs and maps: over the pinned maps of the daemon before, so that flows, counters and the
- * policy in force stay; and with its programs, too, when they are the same. Order: version, maps,
- * programs, the tail-call tables, then the links, whose update is atomic for each port. What no
- * port needs is not loaded (hooks.c).
+/* Programs and maps: over the pinned maps of the previous daemon, so that flows, counters and the
+ * policy in force are kept; and with its programs, too, when they are the same. Order: version,
+ * maps, programs, the tail-call tables, then the links, whose update is atomic for each port.
+ * Unneeded hooks are not loaded (hooks.c).
  *
- * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
- * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after a comparison
- * made here. */
+ * Note: libbpf reuses a pinned map by path only when all details match, and a device map never (the
+ * kernel adds a flag); so every map is compared here and passed to bpf_map__reuse_fd. */
 #include "dataplane/load.h"
 
 #include <errno.h>
@@ -162,8 +161,8 @@ static int verify(struct dataplane *dp, struct fastpath *skel)
     return 1;
 }
 
-/* Opens, takes over and loads. 1: the kernel cannot run it. Programs that are pinned and the same
- * as ours are used as they are: the kernel has verified them. */
+/* Opens, takes over and loads. 1: the kernel does not support it. Pinned programs that are the same
+ * are used as they are: the kernel has verified them. */
 static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
 {
     struct fastpath *skel = fastpath__open();
@@ -195,8 +194,8 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     return 0;
 }
 
-/* Maps, tables and links are as this daemon's programs want them; last, what the next one goes by.
- */
+/* Updates maps, tail-call tables and links to this daemon's programs; last, the version by which
+ * the next one compares. */
 static int take_over(struct dataplane *dp, struct orb_err *err)
 {
     int r;
@@ -204,7 +203,7 @@ static int take_over(struct dataplane *dp, struct orb_err *err)
     if (!dp->adopted)
         pins_remove(dp, false);
     r = map_memories(dp, err);
-    if (!r) /* until it was read what else decides here */
+    if (!r) /* until foreign state was read */
         __atomic_or_fetch(&dp->control->foreign, FOREIGN_READING, __ATOMIC_SEQ_CST);
     if (!r && dp->verified)
         dp->control->object_digest = 0;
@@ -255,7 +254,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
         r = give_up(dp, &why);
     } else if (options->no_kfunc) {
         snprintf(dp->reason, sizeof(dp->reason),
-                 "this kernel lets no BPF program ask conntrack (Linux 6.1 does); nftables "
+                 "this kernel has no conntrack lookup for BPF programs (Linux 6.1 has); nftables "
                  "enforces alone");
         r = 1;
     } else {

@@ -1,9 +1,9 @@
-/* The rules as nftables text: the slow path that alone would enforce everything. Numeric order, in
- * up to three hooks, so that a rule without from or to also decides about the appliance's own
+/* The rules as nftables text: the slow path that alone would enforce everything. In numeric order,
+ * in up to three hooks, so that a rule without from or to also applies to the appliance's own
  * traffic.
  *
- * Surprise: many rules stand in chains of about 64, for the sake of commits (nft_change.c), not of
- * packets; each chain is named after its first rule. */
+ * Note: rules are in chains of about 64, which makes commits cheaper (nft_change.c), not packets;
+ * each chain is named after its first rule. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "dataplane/nft_nat.h"
 #include "dataplane/nft_rule.h"
 
-#define CHAIN_MIN 128 /* fewer rules stand in the hook's chain itself */
+#define CHAIN_MIN 128 /* fewer rules are in the hook's chain itself */
 #define CHAIN_BITS 6  /* a chain has 64 rules on the average */
 
 struct nft_hook {
@@ -25,8 +25,8 @@ struct nft_hook {
     bool from, to;        /* packets there come from, go to the appliance */
     uint32_t mark;        /* of its default */
     unsigned log;         /* POLICY_LOG_*, of its default */
-    unsigned first, then; /* states (POLICY_NEW …) that are asked before known connections pass, and
-                             those that reach the rules */
+    unsigned first, then; /* states (POLICY_NEW …) matched before known connections pass, and those
+                             that reach the rules */
     const char *state;
 };
 
@@ -65,8 +65,8 @@ static void choose_rules(const struct policy *policy, const struct nft_hook *hoo
     }
 }
 
-/* How many of run make the next chain. Chains begin where the rule's own number says so: a rule
- * that comes or goes changes one chain and moves none of the others. */
+/* Number of rules in the next chain. Chains begin at fixed rule numbers: adding or removing a rule
+ * changes one chain and moves no rule between others. */
 static unsigned chain_length(const struct run *run, unsigned first)
 {
     unsigned end = first + 1;
@@ -125,7 +125,7 @@ static void add_rules(const struct policy *policy, const struct nft_hook *hook,
     }
 }
 
-/* Rules that name states of known connections are asked before these pass. */
+/* Adds rules that match states of known connections before these pass. */
 static void add_first(const struct policy *policy, const struct nft_hook *hook, struct buf *b)
 {
     AUTO(buf) struct buf zones = {0};
@@ -149,7 +149,7 @@ static void add_default_log(const struct policy *policy, const struct nft_hook *
     buf_addf(b, "log prefix \"orbital default %s: \"\n", hook->name);
 }
 
-/* The default as a last rule, so that it counts; the policy of the chain says the same. */
+/* The default as a last rule, for its counter; the policy of the chain is the same. */
 static void add_default(enum policy_action action, uint32_t key, struct buf *b)
 {
     if (action == POLICY_ACCEPT)
@@ -165,8 +165,8 @@ static void add_default(enum policy_action action, uint32_t key, struct buf *b)
                                         : "accept\n");
 }
 
-/* Without neighbour discovery IPv6 does not work at all, so no rule decides about it (RFC 4861: hop
- * limit 255 says it was not forwarded; RFC 3810 for the listener messages). */
+/* IPv6 does not work without neighbour discovery, so no rule applies to it (RFC 4861: hop limit 255
+ * shows it was not forwarded; RFC 3810 for the listener messages). */
 static const char neighbours[] =
     "ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
     "nd-neighbor-advert } accept\n"
@@ -177,9 +177,10 @@ static const char neighbours[] =
  * rule was deleted, or that predate the rules, are accepted and not counted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
-/* A commit ended it: neither end's packets pass, until it is over or a policy accepts it again.
- * Resets do: each end may close it for the other one, too. If they did not, a peer could have
- * conntrack forget it by a reset the other end never sees, whose next segment began it anew. */
+/* Ended by a commit: packets of both ends are refused until it is over or a policy accepts it
+ * again. Resets pass: each end may close it for the other one, too. Otherwise a peer could make
+ * conntrack delete it by a reset the other end never receives, whose next segment would begin it
+ * again. */
 static const char ended[] = "ct mark & 0x60000000 != 0 goto ended\n";
 static const char ended_chain[] = "meta l4proto != tcp drop\n"
                                   "tcp flags & rst == rst accept\n"

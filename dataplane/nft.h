@@ -5,7 +5,7 @@
 #include "dataplane/nft_text.h"
 #include "dataplane/tally.h"
 
-/* The chain whose one rule says, in its comment, which policy the table is of. */
+/* The chain with one rule whose comment names the policy of the table. */
 #define NFT_ABOUT "about"
 #define NFT_POLICY_WORD " policy "
 
@@ -18,8 +18,8 @@ struct nft_spared {
     const struct policy *in_force;
     const struct policy *there;        /* its rules that in_force lacks are in the set, too */
     const struct policy *kept;         /* its rules that the new policy lacks shall stay there */
-    const struct tally_list *leftover; /* what an earlier daemon may have spared goes */
-    bool back;                         /* the new policy is `there` again: its counters go on */
+    const struct tally_list *leftover; /* kept by an earlier daemon, to be removed */
+    bool back;                         /* the new policy is `there` again: its counters continue */
 };
 
 /* nft_change_policy. old may be NULL; then carried (which may be NULL, too) is what the counters

@@ -1,11 +1,11 @@
-/* The transaction that leads from one policy to the next, or makes the table anew. Both policies
- * are written as chains of text; only chains whose text differs are sent. A commit of one rule
- * among ten thousand so costs some hundredths of the whole.
+/* The transaction from one policy to the next, or one that creates the table. Both policies are
+ * written as text per chain; only chains whose text differs are sent. So a commit of one rule among
+ * ten thousand costs some hundredths of the whole.
  *
- * Surprise: counters and limits outlive the rules that name them, because redefining an existing
- * one changes nothing. Therefore a limit's name says its rate, and the counters are the elements of
- * one set that is never flushed. Those of the rules that the last commit took away stay there until
- * the next one: it may be taken back. */
+ * Note: counters and limits outlive the rules that name them, because redefining an existing one
+ * changes nothing. Therefore a limit's name contains its rate, and counters are elements of one set
+ * that is never flushed. Those of rules removed by the last commit are kept until the next one,
+ * which may revert it. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
@@ -48,8 +48,8 @@ static void add_gone(uint32_t id, struct buf *gone)
     buf_addf(gone, "%s%" PRIu32, gone->len ? ", " : "", id);
 }
 
-/* Of rules that were not in force either. One whose number is given again begins at 0, unless it is
- * its own policy that comes back. */
+/* Of rules that were not in force either. A reused number begins at 0, unless its own policy is
+ * restored. */
 static void add_spared_gone(const struct policy *policy, const struct nft_spared *spared,
                             struct buf *gone)
 {
@@ -68,8 +68,8 @@ static void add_spared_gone(const struct policy *policy, const struct nft_spared
             add_gone(leftover->items[i].key, gone);
 }
 
-/* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
- * another program took the counter away. */
+/* Limits and counters of removed rules. Adding before deleting makes it succeed even if another
+ * program removed the counter. */
 static void drop_stale(const struct policy *policy, const struct policy *previous,
                        const struct nft_spared *spared, struct buf *b)
 {
@@ -102,7 +102,7 @@ static void add_element(uint32_t key, const struct tally_list *carried, const ch
     *separator = ", ";
 }
 
-/* The rule counts on: it was in force, or comes back with its policy. */
+/* Whether the rule keeps its counter: it was in force, or returns with its policy. */
 static bool goes_on(const struct nft_spared *spared, uint32_t id)
 {
     return spared->back || policy_find_rule(spared->in_force, id) ||
@@ -134,8 +134,8 @@ static void add_tally(const struct policy *policy, const struct policy *previous
     buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
 }
 
-/* A source is forgotten when its burst is whole again, for then nothing is lost. When there is no
- * room for another one, the rule does not match: one that accepts lets in no further source. */
+/* A source expires when its burst is complete again, so nothing is lost. When the set is full, the
+ * rule does not match: one that accepts admits no further source. */
 static void add_sources(const struct policy_rule *rule, struct buf *b)
 {
     uint64_t refill = (uint64_t)rule->limit_burst * rule->limit_per_s / rule->limit_rate;
@@ -184,7 +184,8 @@ static const struct nft_chain **sorted(const struct nft_text *text)
     return list;
 }
 
-/* Says which chains of now stand there already; flushes what differs, names what is gone. */
+/* Marks the chains of now that exist unchanged; flushes those that differ, deletes those that are
+ * gone. */
 static void compare(const struct nft_text *now, const struct nft_text *old, bool *same,
                     struct buf *b, struct buf *ret_gone)
 {

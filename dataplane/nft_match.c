@@ -34,7 +34,7 @@ bool nft_match_interfaces(const struct policy *policy, const char *match, const 
     return true;
 }
 
-/* Every address of its family. nft wants no interval set of one that covers all. */
+/* Every address of its family. nft refuses an interval set of one that covers all. */
 static bool covers_all(const struct policy_range *range)
 {
     unsigned bytes = range->family == AF_INET ? 4 : 16;
@@ -114,7 +114,7 @@ bool nft_match_hook(const struct policy_rule *rule, bool hook_from, bool hook_to
 {
     bool from = !strcmp(rule->from, "local"), to = !strcmp(rule->to, "local");
 
-    /* Not from a zone, or from a card of this address: only what came from outside. */
+    /* Not from a zone, or from a MAC address: applies only to received packets. */
     if (rule->from_not || (rule->more && rule->more->mac_count))
         from = !hook_from && (rule->from_not || !from);
     else

@@ -9,7 +9,7 @@
  * the zone has no interface, so nothing can match. */
 bool nft_match_interfaces(const struct policy *policy, const char *match, const char *name,
                           bool out, struct buf *b);
-/* Whether a rule is asked at a hook. hook_from, hook_to: packets there come from, go to the
+/* Whether a rule applies at a hook. hook_from, hook_to: packets there come from, go to the
  * appliance; neither: they are forwarded. */
 bool nft_match_hook(const struct policy_rule *rule, bool hook_from, bool hook_to);
 /* match: "saddr" or "daddr". */
@@ -20,7 +20,7 @@ void nft_match_ports(const char *match, int protocol, const struct policy_ports 
                      unsigned count, struct buf *b);
 /* protocol: as in a rule; below 0 any. */
 void nft_match_protocol(int protocol, struct buf *b);
-/* "tcp", "udp", or what stands for both before sport and dport. */
+/* "tcp", "udp", or the expression for both before sport and dport. */
 const char *nft_match_port_word(int protocol);
 
 #endif

@@ -1,5 +1,5 @@
 /* NAT chains. Forward rules see translated destinations and untranslated sources: destination NAT
- * is done before them, source NAT behind. */
+ * precedes them, source NAT follows. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
         nft_match_addresses("daddr", family, nat->destinations, nat->destination_count, b);
         if (!nat->source && !nat->destination_count) {
             buf_adds(b, "fib daddr type local ");
-            if (policy_nat_own(nat)) /* what comes from there could not leave */
+            if (policy_nat_own(nat)) /* packets from there could not be sent */
                 buf_adds(b, family == AF_INET ? "ip daddr != 127.0.0.0/8 " : "ip6 daddr != ::1 ");
         }
         nft_match_protocol(nat->protocol, b);
@@ -75,8 +75,8 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
     }
 }
 
-/* The largest segment both ends announce, where either leaves or comes by a zone. Both SYNs of a
- * connection are always the kernel's. It is never made larger. */
+/* Limits the TCP segment size announced by both ends, where either direction uses the zone. SYNs
+ * are always left to the kernel. It is never raised. */
 void nft_nat_add_mss(const struct policy *policy, struct nft_text *text)
 {
     static const char *const matches[] = {"oifname", "iifname"};
@@ -102,7 +102,7 @@ void nft_nat_add_mss(const struct policy *policy, struct nft_text *text)
     }
 }
 
-/* What comes in, and what the appliance sends. */
+/* For received packets, and those sent by the appliance. */
 void nft_nat_add_notrack(const struct policy *policy, struct nft_text *text)
 {
     struct buf *in, *out;

@@ -8,7 +8,7 @@
 void nft_nat_add(const struct policy *policy, struct nft_text *text);
 /* The chains before conntrack, if there is something for them. */
 void nft_nat_add_notrack(const struct policy *policy, struct nft_text *text);
-/* The chain that bounds TCP segments, if a zone asks for it. */
+/* The chain that limits TCP segments, if a zone is configured so. */
 void nft_nat_add_mss(const struct policy *policy, struct nft_text *text);
 
 #endif

@@ -1,6 +1,5 @@
-/* One rule as nftables text: its conditions, then what happens to a packet that matches. A verdict
- * that takes several steps stands in a chain of its own, named after the rule, so that a limit is
- * asked once. */
+/* One rule as nftables text: its conditions, then its statements. A verdict of several steps has a
+ * chain of its own, named after the rule, so that a limit is evaluated once. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 #include "dataplane/nft_match.h"
 #include "dataplane/nft_rule.h"
 
-/* Where a rule stands. */
+/* Where a rule is placed. */
 struct where {
     const char *zones; /* its conditions about interfaces */
     unsigned states;   /* of conntrack; 0: those that come there */
@@ -30,7 +29,7 @@ void nft_rule_limit(const struct policy_limit *limit, struct buf *b)
                  nft_rule_unit(limit->per_s), limit->burst);
 }
 
-/* What few rules ask. */
+/* Rarely used conditions. */
 static void add_more(const struct policy_more *more, const struct where *where, struct buf *b)
 {
     static const char *const states[] = {"new", "established", "related", "invalid", "untracked"};
@@ -89,8 +88,7 @@ void nft_rule_count(uint32_t key, struct buf *b)
     buf_addf(b, "add @tally { meta mark & 0 ^ %" PRIu32 " } ", key);
 }
 
-/* The rule's own limit; one for each source (IPv6: its network of 64 bits) remembers them in a set.
- */
+/* The rule's own limit; one per source (IPv6: per /64 network) uses a set. */
 static void add_limit(const struct policy_rule *rule, int family, struct buf *b)
 {
     struct policy_limit limit = {rule->limit_rate, rule->limit_per_s, rule->limit_burst};
@@ -131,8 +129,8 @@ static void add_chain_name(const struct policy_rule *rule, bool known, struct bu
     buf_addf(b, "%s_%" PRIu32, known ? "known" : "then", rule->id);
 }
 
-/* Counts, records and decides; limits were asked. Known connections count for the rule that
- * accepted them, whatever lets them pass now. */
+/* Counter, log and verdict, after limits. Known connections count for the rule that accepted them,
+ * whatever rule accepts them now. */
 static void add_verdict(const struct policy_rule *rule, bool known, const char *verdict,
                         struct buf *b)
 {

@@ -4,8 +4,8 @@
 
 #include "dataplane/nft_text.h"
 
-/* zones: its conditions about interfaces; states: of conntrack, 0 all that come there; known: it
- * stands before known connections pass. */
+/* zones: its conditions on interfaces; states: of conntrack, 0 all that reach it; known: it is
+ * placed before known connections pass. */
 void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states, bool known,
               struct buf *b);
 /* What conntrack does not see, or an exception of it. */

@@ -6,7 +6,7 @@
 
 struct nft_chain {
     char name[32];
-    struct buf body; /* what stands between its braces */
+    struct buf body; /* text between its braces */
 };
 
 /* All chains of a policy. */
@@ -14,7 +14,7 @@ struct nft_text {
     const struct policy *policy;
     struct nft_chain *items;
     unsigned count, size;
-    uint64_t digest; /* of all that the table says by it, which names it; 0: not reckoned */
+    uint64_t digest; /* of all chains, in the table's comment; 0: not computed */
 };
 
 /* A chain named after hook and, unless 0, rule; valid until the next. */

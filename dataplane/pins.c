@@ -1,5 +1,5 @@
-/* What lies in the data plane's bpffs: maps by name, programs (prog_NAME) and the links of ports.
- * It outlives the daemon, and tells the next one what there is to take over. */
+/* Content of the data plane's bpffs: maps by name, programs (prog_NAME) and the links of ports. It
+ * outlives the daemon and shows the next one what there is to take over. */
 #include "dataplane/pins.h"
 
 #include <dirent.h>
@@ -52,7 +52,7 @@ void pins_remove(const struct dataplane *dp, bool links)
     closedir(dir);
 }
 
-/* libbpf's own maps (.rodata, .kconfig) belong to the programs and are made anew. */
+/* libbpf's internal maps (.rodata, .kconfig) belong to the programs and are created again. */
 bool pins_wanted(const struct bpf_map *map)
 {
     return !strchr(bpf_map__name(map), '.');

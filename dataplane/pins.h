@@ -1,4 +1,4 @@
-/* Pins in bpffs: what an earlier daemon left, what the next one finds. */
+/* Pins in bpffs, left for the next daemon. */
 #ifndef DATAPLANE_PINS_H
 #define DATAPLANE_PINS_H
 
@@ -25,11 +25,12 @@ int pins_put(struct dataplane *dp, struct orb_err *err);
 bool pins_whole(const struct dataplane *dp);
 /* What is pinned for maps and programs. links: also those, which detaches. */
 void pins_remove(const struct dataplane *dp, bool links);
-/* The words of the daemon before; false: there are none, or of another version. */
+/* The control values of the previous daemon; false: there are none, or of another version. */
 bool pins_control(const char *bpffs, struct fast_control *ret_control);
-/* Whether nftables' table of that digest is as the daemon before left it. It says so in its pins
- * and, for machines without BPF and daemons of another version, in the state directory; a table
- * with no such record is not trusted. A digest of 0: it died before it could read its own table. */
+/* Whether nftables' table with that digest is as the previous daemon left it. The digest is kept in
+ * its pins and, for machines without BPF and daemons of another version, in the state directory; a
+ * table without such a record is not trusted. A digest of 0: the daemon died before it could read
+ * its own table. */
 bool pins_left(const struct dataplane_options *options, uint64_t digest);
 /* Its name in the file system. */
 const char *pins_program_name(enum program program);
@@ -42,8 +43,8 @@ typedef void pins_link_fn(struct dataplane *dp, const char *path, const char *ho
                           uint32_t ifindex, void *arg);
 /* In the order of the directory; none when it cannot be read. arg is passed to fn. */
 void pins_each_link(struct dataplane *dp, pins_link_fn *fn, void *arg);
-/* Pinned links at these hooks (HOOK_*) run this daemon's programs from now on; no packet is lost
- * between. One of an interface that is gone cannot be updated and goes. */
+/* Updates pinned links at these hooks (HOOK_*) to this daemon's programs, without loss of packets.
+ * A link whose interface is gone cannot be updated and is removed. */
 void pins_update_links(struct dataplane *dp, unsigned which);
 
 #endif

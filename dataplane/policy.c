@@ -186,7 +186,7 @@ unsigned policy_nat_families(const struct policy_nat *nat)
         families &= POLICY_IPV6;
     if (nat->action == POLICY_NAT_TRANSLATE)
         families &= nat->to_address.family == AF_INET ? POLICY_IPV4 : POLICY_IPV6;
-    /* IPv6 addresses are hidden only where asked for ("::/0"). */
+    /* IPv6 is masqueraded only on request ("::/0"). */
     if (nat->action == POLICY_NAT_MASQUERADE && !nat->source_count && !nat->destination_count)
         families &= POLICY_IPV4;
     return families;
@@ -216,7 +216,7 @@ bool policy_rule_is_blind(const struct policy_rule *rule)
 
 bool policy_rule_unsure(const struct policy_rule *rule)
 {
-    /* "new" is what conntrack does not know, unless something else takes packets from it. */
+    /* "new" is unknown to conntrack, unless other conditions exclude packets. */
     return policy_rule_is_blind(rule) ||
            (rule->more && rule->more->states && !(rule->more->states & POLICY_NEW));
 }

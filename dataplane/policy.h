@@ -1,5 +1,5 @@
-/* The policy model: what the firewall service asks for, resolved to addresses, ports and zones.
- * Both outputs (nftables ruleset, fast-path data) are generated from this and nothing else. */
+/* The policy model: the firewall's configuration, resolved to addresses, ports and zones. Both
+ * outputs (nftables ruleset, fast-path data) are generated from this alone. */
 #ifndef DATAPLANE_POLICY_H
 #define DATAPLANE_POLICY_H
 
@@ -25,7 +25,7 @@
 #define POLICY_TCP_UDP 256
 #define POLICY_MAX_MACS 4096 /* in one rule */
 #define POLICY_LOG_PREFIX 64 /* with the NUL */
-#define POLICY_SOURCES 65536 /* remembered by a limit per source, of each family */
+#define POLICY_SOURCES 65536 /* kept by a limit per source, for each family */
 
 /* Zone numbers of the fast path: index in zones + 1. */
 #define POLICY_ZONE_NONE 0
@@ -72,7 +72,7 @@ struct policy_limit {
     uint32_t burst;
 };
 
-/* What few rules say. */
+/* Rarely used conditions. */
 struct policy_more {
     uint8_t (*macs)[6]; /* of the sender */
     unsigned mac_count; /* 0: any */
@@ -154,7 +154,7 @@ struct policy_nat {
 
 /* What happens to packets no rule names. */
 struct policy_defaults {
-    enum policy_action forward, input, output; /* drop, accept, accept unless they are said */
+    enum policy_action forward, input, output; /* default: drop, accept, accept */
     unsigned log;                              /* POLICY_LOG_FORWARD … */
     struct policy_limit log_limit;             /* of these */
 };
@@ -194,8 +194,8 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
 /* Cross checks: zones named exist, an interface is in one zone, limits. */
 int policy_check(const struct policy *policy, struct orb_err *err);
 /* The nftables ruleset as the text of one transaction. previous NULL: table inet orbital is deleted
- * and made anew. Otherwise the table must be exactly what nft_change_policy made of previous: only
- * what differs is sent, and counters of rules that stay keep their values. Counters are the
+ * and created again. Otherwise the table must be exactly what nft_change_policy made of previous:
+ * only differences are sent, and counters of remaining rules keep their values. Counters are the
  * elements of the set "tally", by rule id and ABI_MARK_* of bpf/abi.h for the defaults. The comment
  * of the one rule in chain "about" is "generation N". */
 void nft_change_policy(const struct policy *policy, const struct policy *previous,
@@ -226,12 +226,12 @@ bool policy_nat_own(const struct policy_nat *nat);
 /* Whether it is a forward rule: neither from nor to the appliance itself. What is not given is not
  * the appliance. */
 bool policy_rule_forwards(const struct policy_rule *rule);
-/* Whether a rule asks for what the classifier does not see (rates, MAC addresses, TCP flags). */
+/* Whether a rule matches on what the classifier does not see (rates, MAC addresses, TCP flags). */
 bool policy_rule_is_blind(const struct policy_rule *rule);
-/* Whether a rule decides about connections conntrack does not know yet, as most do. */
+/* Whether a rule applies to connections unknown to conntrack, as most do. */
 bool policy_rule_decides_new(const struct policy_rule *rule);
-/* Whether a new packet the classifier finds the rule for may still not match it: for what only
- * nftables looks at. */
+/* Whether a new packet for which the classifier finds the rule may still not match it, because of
+ * conditions only nftables evaluates. */
 bool policy_rule_unsure(const struct policy_rule *rule);
 /* Whether two rules are for the same packets and do the same with them; rates and records aside. */
 bool policy_rule_matches_same(const struct policy_rule *a, const struct policy_rule *b);
@@ -262,13 +262,13 @@ bool policy_set_in_ranges(const struct policy_range *ranges, unsigned count, uin
 /* As policy_set_in_ranges(), for a port in host order. */
 bool policy_set_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port);
 
-/* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
+/* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: why has the reason. */
 bool policy_text_parse_range(const char *text, struct policy_range *ret_range,
                              const char **ret_why);
 /* "80", "1024-65535", host order. false: what is wrong stands in why, a constant. */
 bool policy_text_parse_ports(const char *text, struct policy_ports *ret_ports,
                              const char **ret_why);
-/* Appends an address, CIDR or range as nft and people write it. */
+/* Appends an address, CIDR or range in nft's notation. */
 void policy_text_print_range(struct buf *b, const struct policy_range *range);
 
 #endif

@@ -1,5 +1,5 @@
-/* Cross checks of a policy. What they refuse would load in the kernel but not mean what its author
- * thinks. */
+/* Cross checks of a policy. They refuse what the kernel would load with another meaning than
+ * intended. */
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static int check_zone(const struct policy *policy, const char *name, const char 
                        SUGGEST_ARGS(near));
 }
 
-/* A rule, or an entry of what is not tracked. map: where it stands; kind: what it is called. */
+/* A rule or notrack entry. map: its map; kind: its name in texts. */
 struct subject {
     const struct policy *policy;
     const struct policy_rule *rule;

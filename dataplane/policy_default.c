@@ -1,4 +1,4 @@
-/* What a `put` payload says about packets no rule names. */
+/* The part of a `put` payload for packets without a rule. */
 #include "core/base/own.h"
 #include "dataplane/policy_internal.h"
 

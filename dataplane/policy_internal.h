@@ -16,7 +16,7 @@ struct place {
 /* ORB_E_SCHEMA at the place. */
 int policy_read_fail(const struct place *at, struct orb_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* "expected WANT; got (what value is)". */
+/* "expected WANT; got (the value)". */
 int policy_read_expected(const struct place *at, const char *want, const json_t *value,
                          struct orb_err *err);
 
@@ -28,7 +28,7 @@ struct member {
 int policy_read_members(void *to, const json_t *object, const struct member *members, size_t count,
                         const struct place *at, struct orb_err *err);
 
-/* One of count words; ret_index its place. */
+/* One of count words; ret_index: its index. */
 int policy_read_word(const json_t *value, const char *const *words, size_t count, int *ret_index,
                      const struct place *at, struct orb_err *err);
 /* An integer from min to max. ORB_E_SCHEMA: it is none, or outside. */
@@ -43,7 +43,7 @@ bool policy_read_name_valid(const char *name, size_t size);
  * ORB_E_SCHEMA, ORB_E_LIMIT above POLICY_MAX_LIST, ORB_E_NOMEM. */
 int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
                              const struct place *at, struct orb_err *err);
-/* Ports as an array; single: one alone may stand as text, too. */
+/* Ports as an array; single: one may also be given as text. */
 int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
                             unsigned *count, const struct place *at, struct orb_err *err);
 /* A protocol by name or by number as text; -1: any, POLICY_TCP_UDP: both of them. */
@@ -65,8 +65,8 @@ extern const struct member more_members[];
 /* What they need of the rest of the rule. */
 int policy_more_check(const struct policy_rule *rule, const struct place *at, struct orb_err *err);
 
-/* What one entry of each map says; key is the entry's name. to is zeroed and owned by the caller,
- * also on failure. */
+/* One entry of each map; key is the entry's name. to is zeroed and owned by the caller, also on
+ * failure. */
 int policy_rule_read(struct policy_rule *to, const char *key, const json_t *value,
                      const struct place *at, struct orb_err *err);
 /* What conntrack is not to see. ORB_E_SCHEMA and path: what is wrong. */
@@ -81,7 +81,7 @@ int policy_zone_read(struct policy_zone *to, const json_t *value, const struct p
 /* What is set for an interface: whether it has the fast path. */
 int policy_zone_read_port(struct policy_port *to, const json_t *value, const struct place *at,
                           struct orb_err *err);
-/* Actions that are not named stay; what is recorded is said whole or not at all. */
+/* Actions that are absent are unchanged; what is logged is given as a whole or not at all. */
 int policy_default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
                         struct orb_err *err);
 /* Key of a rule: 1 to POLICY_MAX_RULE_ID; 0 when it is none. */

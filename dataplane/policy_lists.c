@@ -1,6 +1,6 @@
-/* Lists of addresses and ports of a `put` payload. "!" takes an element out: of those beside it,
- * or, where all have it, of everything. What is kept are plain sorted ranges, so nothing behind the
- * reader knows of exceptions. */
+/* Lists of addresses and ports of a `put` payload. "!" excludes an element: from those beside it,
+ * or, where all have it, from everything. The result is plain sorted ranges, so no later code deals
+ * with exclusions. */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>

@@ -125,7 +125,7 @@ static bool parse_target(const char *text, struct policy_nat *nat)
     return policy_text_parse_ports(port, &nat->to_ports, &why) && nat->to_ports.lo;
 }
 
-/* What no packet can come from or go to on its way through; NULL: it may be used. */
+/* Addresses that no routed packet has; NULL: it may be used. */
 static const char *impossible(const struct policy_range *address)
 {
     static const uint8_t zero[15];

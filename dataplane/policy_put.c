@@ -7,7 +7,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/policy_internal.h"
 
-/* One entry of a map: what is set, or that it goes. */
+/* One entry of a map: set, or deleted. */
 struct entry {
     bool deleted;
     union {

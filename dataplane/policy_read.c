@@ -1,4 +1,4 @@
-/* Tools of the `put` reader: places, members by table, words, numbers, names. */
+/* Helpers of the `put` reader: places, members by table, words, numbers, names. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

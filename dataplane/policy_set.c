@@ -11,7 +11,7 @@ static unsigned range_bytes(const struct policy_range *range)
     return range->family == AF_INET ? 4 : 16;
 }
 
-/* The address behind (before) another; false: there is none. */
+/* The next (previous) address; false: there is none. */
 static bool step(uint8_t address[16], unsigned bytes, int by)
 {
     unsigned i = bytes;
@@ -32,7 +32,7 @@ static int compare_ranges(const void *a, const void *b)
     return r ? r : memcmp(x->lo, y->lo, sizeof(x->lo));
 }
 
-/* Whether next begins at or before the address behind hi. */
+/* Whether next begins at or before the address after hi. */
 static bool touches(const struct policy_range *range, const struct policy_range *next)
 {
     uint8_t behind[16];

@@ -1,5 +1,5 @@
-/* Addresses and ports as text: reading, printing. Ranges are kept whole, not split into
- * prefixes: nft and the classifier both think in intervals. */
+/* Addresses and ports as text: parsing, printing. Ranges are kept whole, not split into prefixes:
+ * nft and the classifier both use intervals. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>

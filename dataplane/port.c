@@ -1,9 +1,9 @@
-/* Which hook a port gets, and getting it there. Native XDP for cards; tcx ingress for everything
- * that carries socket buffers anyway (veth, tap, bridges, VLANs): XDP there would turn the sender's
- * segmentation and checksum offload off or lose them.
+/* Chooses the hook of a port and attaches it. Native XDP for cards; tcx ingress for everything that
+ * uses socket buffers anyway (veth, tap, bridges, VLANs): XDP there would disable or lose the
+ * sender's segmentation and checksum offload.
  *
- * Surprise: a frame redirected out of a veth vanishes unless its other end, maybe in a namespace we
- * cannot see, has GRO or an XDP program. So the way is tried with test frames before it is used. */
+ * Note: a frame redirected out of a veth is lost unless its other end, maybe in another namespace,
+ * has GRO or an XDP program. So the path is tried with test frames before it is used. */
 #include "dataplane/port.h"
 
 #include <errno.h>
@@ -149,7 +149,7 @@ static bool may_have_xdp(enum policy_fast wanted, const struct link_info *link)
     return wanted == POLICY_FAST_XDP || (wanted == POLICY_FAST_AUTO && !link->kind[0]);
 }
 
-/* The hook to try first; the reason when it is not the one asked for. */
+/* The hook to try first; the reason when it is not the configured one. */
 static enum port_mode choose(const struct port *port, const struct link_info *link,
                              const struct link_list *links, char *reason, size_t size)
 {
@@ -166,13 +166,13 @@ static enum port_mode choose(const struct port *port, const struct link_info *li
     if (!may_have_xdp(port->wanted, link))
         return PORT_TCX;
     if (has_vlans(links, link->ifindex) || !link_keep_tags(link->name)) {
-        snprintf(reason, size, "VLAN tags are taken off before XDP sees them");
+        snprintf(reason, size, "VLAN tags are removed before XDP");
         return PORT_TCX;
     }
     return PORT_XDP;
 }
 
-/* Hooks whose programs the ports of policy may need; tcx stands behind XDP, too. */
+/* Hooks whose programs the ports of policy may need; tcx follows XDP, too. */
 static unsigned hooks_wanted(const struct dataplane *dp, const struct policy *policy,
                              const struct link_list *links)
 {
@@ -245,7 +245,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         clsact_detach(dp, link->ifindex, dp->enabled);
         return;
     }
-    /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
+    /* After XDP, too: for packets to a port XDP cannot send through. */
     r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach_link(dp, false, link->ifindex);
     port->behind = r == 0 && port->mode == PORT_XDP;
     port->undone = port->undone || (!dp->clsact && r == -EEXIST);

@@ -17,15 +17,15 @@ struct port_list;
  */
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                struct port_list *ret_ports, struct orb_err *err);
-/* Loads the programs the ports of policy may need; a failure stands in dp->reason. */
+/* Loads the programs the ports of policy may need; the reason of a failure is in dp->reason. */
 void port_prepare(struct dataplane *dp, const struct policy *policy);
 /* Decides about the ports again, for the policy in force. */
 int port_refresh(struct dataplane *dp, struct orb_err *err);
 /* Those there are from now on; NULL: none. */
 void port_set(struct dataplane *dp, const struct port_list *ports);
-/* Whether its programs are where dp->ports says. */
+/* Whether its programs are attached as recorded in dp->ports. */
 bool port_alive(const struct dataplane *dp, const struct port *port);
-/* A port that goes without XDP because another program had it, and that is gone. */
+/* A port without XDP because of another program, which is gone now. */
 bool port_xdp_free(const struct port *port);
 /* The name of a mode, as reports have it. */
 const char *port_mode_name(enum port_mode mode);

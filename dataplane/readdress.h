@@ -1,7 +1,8 @@
-/* What conntrack still translates to an address that the appliance had goes on with it, though
- * answers no longer arrive, and is never new to masquerade's rule (a VPN or a telephone uses the
- * same ports for weeks). The kernel forgets such connections itself, but drops that work when more
- * than 16 addresses or interfaces of the whole machine go at once (nf_nat_masquerade.c). */
+/* Connections that conntrack still translates to a removed address of the appliance continue,
+ * although answers no longer arrive, and are never new to masquerade's rule (a VPN or a telephone
+ * uses the same ports for weeks). The kernel deletes such connections itself, but drops that work
+ * when more than 16 addresses or interfaces of the whole machine are removed at once
+ * (nf_nat_masquerade.c). */
 #ifndef DATAPLANE_READDRESS_H
 #define DATAPLANE_READDRESS_H
 
@@ -11,7 +12,7 @@
 
 struct dataplane;
 
-/* Addresses went (dp->gone) and were not looked after yet. */
+/* Whether removed addresses (dp->gone) are still to be handled. */
 bool readdress_waits(struct dataplane *dp);
 /* Deletes conntrack's entries that translate the source to an address that went and that no
  * interface has any more. What a rule of the policy names as its target stays: such an address need

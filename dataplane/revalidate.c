@@ -1,9 +1,9 @@
-/* Two policies, one connection. What rules cannot tell from conntrack (MAC addresses, rates) is
- * unsure.c's; translation is flow_nat.c's.
+/* Compares two policies for one connection. Conditions not recorded in conntrack (MAC addresses,
+ * rates) are handled by unsure.c, translation by flow_nat.c.
  *
- * Surprise: most connections need no look-up. The mark names the rule that accepted them: while it
- * stands as it was, and no rule before it that refuses is new, they stay, whatever their interfaces
- * are, which conntrack does not remember. */
+ * Note: most connections need no lookup. The mark names the rule that accepted them: while it is
+ * unchanged, and no rule before it that refuses is new, they are kept, whatever their interfaces,
+ * which conntrack does not record. */
 #include "dataplane/revalidate.h"
 
 #include <netinet/in.h>
@@ -52,7 +52,7 @@ static void view_fini(struct revalidate_view *view, enum flow_hook hook)
     free(view->built);
 }
 
-/* Too many rules of this kind, or no memory: they are asked one after the other. */
+/* Too many rules of this kind, or out of memory: evaluated rule by rule. */
 static void view_build(struct revalidate_view *view)
 {
     view->tried = true;
@@ -238,7 +238,7 @@ static bool explains_mark(struct revalidate_side *side, struct revalidate_view *
     struct classify_header header;
     const struct policy_rule *found, *by;
 
-    /* Its rule was gone already: another one accepts it, and nothing says which. */
+    /* Its rule was removed before: it is accepted by an unknown one. */
     if (!flow->mark || (flow->mark != side->mark && !policy_find_rule(&view->policy, flow->mark)))
         return true;
     header = header_of(&view->policy, flow, way);
@@ -297,8 +297,8 @@ static enum revalidate_fate verdict(struct revalidate *revalidate, const struct 
                                      : REVALIDATE_DROPPED;
 }
 
-/* Translated by others it may be, too: only what this policy asks for differs from what the one
- * before asked for. What is ended must be translated as this one asks to go on. */
+/* Only a difference between the translations of the two policies counts, since it may be translated
+ * by others, too. One that was ended must be translated as this policy says to continue. */
 static bool retranslates(const struct revalidate *revalidate, const struct flow *flow,
                          const struct flow_way *way, bool ended)
 {
@@ -359,7 +359,7 @@ enum revalidate_fate revalidate_flow(struct revalidate *revalidate, const struct
         fate = verdict(revalidate, flow, way);
     if ((revalidate->nat_alike && !ended) || !retranslates(revalidate, flow, way, ended))
         return fate;
-    /* Rules that refuse it may well accept it where it goes now. */
+    /* Rules that refuse it may accept it with its present destination. */
     return fate == REVALIDATE_STAYS ||
                    flow_nat_of(revalidate->now, false, flow, way).kind == FLOW_NAT_TO
                ? REVALIDATE_TRANSLATED

@@ -1,5 +1,5 @@
-/* Whether a connection that runs would begin the same way under another policy: accepted, and
- * translated as it is. Pure: what the kernel knows comes as arguments. */
+/* Whether an existing connection would begin the same way under another policy: accepted, and
+ * translated as it is. Pure: kernel state is passed as arguments. */
 #ifndef DATAPLANE_REVALIDATE_H
 #define DATAPLANE_REVALIDATE_H
 
@@ -15,11 +15,11 @@ enum revalidate_fate {
     REVALIDATE_UNTRACKED   /* conntrack would not see one of its directions */
 };
 
-/* What a policy says at one hook, written as a policy about forwarding. */
+/* The policy at one hook, written as a policy about forwarding. */
 struct revalidate_view {
     struct policy policy; /* borrows the lists of its rules */
     const void *memory;   /* the classifier's data, NULL: rule by rule */
-    void *built;          /* the same if it is ours */
+    void *built;          /* the same if allocated here */
     bool tried;
 };
 
@@ -28,7 +28,7 @@ struct revalidate_side {
     struct unsure unsure;
     uint32_t mark;  /* of the default */
     uint32_t first; /* number of the first rule that refuses and was not so before; ~0: none */
-    bool alike;     /* both say the same */
+    bool alike;     /* both have the same rules */
 };
 
 struct revalidate {
@@ -39,8 +39,8 @@ struct revalidate {
     bool track_alike; /* the same is not tracked, or it is unknown what was not */
 };
 
-/* before NULL: unknown. memory: what classify_build made of now, of before; NULL: it is built when
- * needed. The policies must outlive revalidate. */
+/* before NULL: unknown. memory: built by classify_build from now, from before; NULL: it is built
+ * when needed. The policies must outlive revalidate. */
 void revalidate_init(struct revalidate *revalidate, const struct policy *now, const void *memory,
                      const struct policy *before, const void *memory_before);
 void revalidate_fini(struct revalidate *revalidate);
@@ -48,13 +48,13 @@ void revalidate_fini(struct revalidate *revalidate);
 bool revalidate_idle(const struct revalidate *revalidate);
 /* Whatever way it takes, nothing has changed for it. */
 bool revalidate_settled(const struct revalidate *revalidate, const struct flow *flow);
-/* How much of what conntrack says about it (the rule that accepted it, its translation) follows
- * from the policy before if this is its way: 0 to REVALIDATE_EXPLAINED. Where that policy is
- * unknown, from the one now. */
+/* How much of the connection's state in conntrack (the rule that accepted it, its translation)
+ * follows from the previous policy for this way: 0 to REVALIDATE_EXPLAINED. Where that policy is
+ * unknown, from the present one. */
 int revalidate_explains(struct revalidate *revalidate, const struct flow *flow,
                         const struct flow_way *way);
 #define REVALIDATE_EXPLAINED 2
-/* ended: an earlier commit has ended it, so that only what the policy says now counts. */
+/* ended: an earlier commit has ended it, so that only the present policy counts. */
 enum revalidate_fate revalidate_flow(struct revalidate *revalidate, const struct flow *flow,
                                      const struct flow_way *way, bool ended);
 

@@ -1,7 +1,7 @@
-/* Where the flow label of IPv6 decides about the way: next hops that share a route's traffic
- * (fib_multipath_hash_policy 0 counts it in), and rules that name it (Linux 6.14). An entry of the
- * flow cache is for all labels of a flow, and hosts change theirs within a connection to get
- * another way (RFC 6438; Linux at each retransmission), so there each packet asks anew.
+/* IPv6 routing by flow label: multipath routes (fib_multipath_hash_policy 0 includes it), and rules
+ * that match it (Linux 6.14). An entry of the flow cache is for all labels of a flow, and hosts
+ * change theirs within a connection to get another path (RFC 6438; Linux at each retransmission),
+ * so there each packet does a lookup.
  *
  * And rules of IPv6 that pass over what they find, which programs are not told of: there IPv6 is
  * the kernel's. And routes that end by themselves: the kernel says so up to half a minute later. */

@@ -10,7 +10,7 @@ struct nlmsghdr;
 bool route_label_shared(const struct nlmsghdr *h);
 /* Whether it is about a rule that names the label. */
 bool route_label_ruled(const struct nlmsghdr *h);
-/* A rule of IPv6 that came or went with suppress_prefixlength or suppress_ifgroup, which
+/* An IPv6 rule with suppress_prefixlength or suppress_ifgroup was added or removed, which
  * bpf_fib_lookup does not honour (for IPv4 it does). */
 bool route_label_suppressed(const struct nlmsghdr *h);
 /* Whether it is about a route of IPv6 that ends by itself, or is one that routers advertise, who

@@ -1,7 +1,7 @@
 /* The MTU of routes. Forwarding honours it (ip_dst_mtu_maybe_forward; IPv6 in newer kernels)
- * whether it is locked or not; bpf_fib_lookup() tells the programs about locked ones only. So the
- * smallest that routes out of an interface have stands in the table of interfaces, and larger
- * packets are the kernel's. */
+ * whether it is locked or not; bpf_fib_lookup() returns locked ones only. So the smallest one of
+ * the routes over an interface is in the table of interfaces, and larger packets are left to the
+ * kernel. */
 #include "dataplane/route_mtu.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "dataplane/route_label.h"
 #include "dataplane/route_shared.h"
 
-#define GONE_MS 2000  /* what is gone is looked for so long after the last reading … */
+#define GONE_MS 2000  /* removed ones are searched for this long after the last read … */
 #define GONE_SHARE 20 /* … and so many times longer than that took */
 #define TRIES 8       /* of a list that changes while it is read */
 
@@ -189,7 +189,7 @@ int route_mtu_read(struct dataplane *dp)
             r = dump(RTM_GETRULE, AF_INET6, &fresh);
         r = r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r; /* no IPv6 */
     }
-    if (r < 0 && r != -EINTR) { /* changes of those with an MTU tell so by events, too */
+    if (r < 0 && r != -EINTR) { /* changes of routes with an MTU cause events, too */
         __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
         return r;
     }

@@ -1,4 +1,4 @@
-/* MTUs of routes, which the fast path cannot read from a look-up. */
+/* MTUs of routes, which the fast path's lookups do not return. */
 #ifndef DATAPLANE_ROUTE_MTU_H
 #define DATAPLANE_ROUTE_MTU_H
 
@@ -15,9 +15,10 @@ bool route_mtu_add(struct route_mtus *mtus, const struct nlmsghdr *h);
 bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h);
 /* The same thread: after this event less may be the kernel's, which does not hurry. */
 void route_mtu_gone(struct dataplane *dp, const struct nlmsghdr *h);
-/* Something was gone, and enough time has passed since they were read: they are read next. */
+/* Whether routes were removed and enough time has passed since the last read, so that they are to
+ * be read. */
 bool route_mtu_due(struct dataplane *dp);
-/* Reads them where that is asked for. Negative errno. */
+/* Reads them if needed. Negative errno. */
 int route_mtu_read(struct dataplane *dp);
 /* 0: none. */
 uint32_t route_mtu_of(const struct route_mtus *mtus, uint32_t ifindex);

@@ -1,8 +1,8 @@
-/* Routes that several next hops share. With net.ipv4.fib_multipath_hash_policy=1 (and IPv6's) the
- * kernel chooses among them by the number that a network card or the sending socket gave the packet
- * (skb->l4_hash), which bpf_fib_lookup() is not told of: it would choose another one, in the middle
- * of a connection. So what leaves by such a next hop is the kernel's. With the other policies both
- * go by the same fields of the packet. */
+/* Multipath routes. With net.ipv4.fib_multipath_hash_policy=1 (and IPv6's) the kernel chooses the
+ * next hop by the hash that a network card or the sending socket gave the packet (skb->l4_hash),
+ * which bpf_fib_lookup() does not have: it would choose another one, in the middle of a connection.
+ * So packets over such a next hop are left to the kernel. With the other policies both use the same
+ * fields of the packet. */
 #include "dataplane/route_shared.h"
 
 #include <linux/rtnetlink.h>
@@ -48,7 +48,7 @@ bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h)
             hops = a;
         object |= a->rta_type == RTA_NH_ID;
     }
-    if (object) /* it may become a group of others, without an event about the route */
+    if (object) /* it may become a group, without an event of the route */
         return add(family, 0);
     if (!hops)
         return false;

@@ -1,5 +1,4 @@
-/* Routes that several next hops share: the kernel chooses among them by what programs are not told.
- */
+/* Multipath routes: the kernel chooses the next hop by data programs do not have. */
 #ifndef DATAPLANE_ROUTE_SHARED_H
 #define DATAPLANE_ROUTE_SHARED_H
 

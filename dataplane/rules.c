@@ -1,5 +1,6 @@
-/* nftables' table from one policy to another, and back. Each is one transaction, and the number of
- * each of ours is remembered, so that watch.c and tend.c tell it from another program's. */
+/* Changes nftables' table from one policy to another, and back. Each change is one transaction; the
+ * ids of this daemon's transactions are recorded, so that watch.c and dataplane_tend.c distinguish
+ * them from others. */
 #include "dataplane/rules.h"
 
 #include <string.h>
@@ -14,8 +15,8 @@
 
 #define TALLY_ROOM 65000 /* rules whose counters there is room for in the set (nft_change.c) */
 
-/* Remembers the number of a transaction of ours; before: nftables' last one. When another one came
- * between, it is unknown which of them is ours. */
+/* Records the id of a transaction of this daemon; before: nftables' last one. When another one came
+ * between, it cannot be attributed. */
 static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
 {
     uint32_t after = done ? ruleset_id() : 0;
@@ -114,7 +115,7 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
 int rules_restore(struct dataplane *dp, const struct dataplane_compiled *to, const char *text,
                   uint32_t generation, struct orb_err *err)
 {
-    /* What goes back to the policy before knows none before that. */
+    /* When reverting to the previous policy there is none before it. */
     const struct policy *keep = dp->previous && to != dp->previous ? &dp->previous->policy : NULL;
     AUTO(tally_list) struct tally_list carried = {0};
     AUTO(buf) struct buf all = {0};
@@ -141,13 +142,13 @@ int rules_again(struct dataplane *dp, struct orb_err *err)
     int r;
 
     if (dp->current &&
-        base_table_missing()) { /* many rules take a second: nothing passes meanwhile */
+        base_table_missing()) { /* many rules take a second, without any forwarding */
         rules_restore(dp, NULL, NULL, dp->generation, NULL);
         dp->based = based;
     }
     dp->ruleset_id = 0; /* what differs is not enough: it is unknown what is there */
     r = rules_restore(dp, dp->current, NULL, dp->generation, err);
-    dp->forget = true; /* meanwhile anything may have begun */
+    dp->forget = true; /* connections may have begun in between */
     if (r < 0 || !dp->current)
         return r;
     return flows_purge(dp, dp->current, dp->current, err);

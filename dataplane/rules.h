@@ -16,20 +16,19 @@ struct tally_list;
 void rules_number(struct nft_text *chains);
 /* Whether the table is the one of that policy that the daemon before left. */
 bool rules_left(const struct dataplane *dp, const struct nft_text *chains);
-/* Whether a policy is the one before the policy in force: a commit that is taken back by another.
- */
+/* Whether a policy is the one before the policy in force: a commit that is reverted. */
 bool rules_are_back(const struct dataplane *dp, const struct nft_text *to);
-/* nftables from the policy in force to another. What differs is enough where the table is known to
- * be as we, or the daemon before, left it, because nothing changed in nftables since. Else it is
- * made anew, and the counters go on; what is counted between reading them and the transaction is
- * lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
+/* Changes nftables from the policy in force to another. Differences suffice where the table is
+ * known to be as this or the previous daemon left it. Otherwise it is created again with the
+ * counters; what is counted between reading them and the transaction is lost. dry: only checks.
+ * ret_bytes: of the text; may be NULL. */
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
 /* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */
 int rules_restore(struct dataplane *dp, const struct dataplane_compiled *to, const char *text,
                   uint32_t generation, struct orb_err *err);
-/* The table anew as the policy in force says (the base table when there is none), in one
- * transaction with the counters that are left. */
+/* Creates the table of the policy in force again (the base table when there is none), in one
+ * transaction with the remaining counters. */
 int rules_again(struct dataplane *dp, struct orb_err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* libnftables behind a small door. It is loaded when the data plane opens and not linked: it drags
- * libnftnl, libmnl, gmp and a parser along, and every worker is the same binary. */
+/* Wraps libnftables. It is loaded at run time when the data plane opens: it needs libnftnl, libmnl,
+ * gmp and a parser, and workers use the same binary. */
 #include "dataplane/ruleset.h"
 
 #include <arpa/inet.h>
@@ -35,7 +35,7 @@ int ruleset_open(struct ruleset **ret_ruleset, struct orb_err *err)
     struct ruleset *r = xcalloc(1, sizeof(*r));
     const struct {
         const char *name;
-        void *to; /* where the function's address goes */
+        void *to; /* where the function's address is stored */
     } symbols[] = {{"nft_ctx_new", &r->ctx_new},
                    {"nft_ctx_free", &r->ctx_free},
                    {"nft_ctx_set_dry_run", &r->set_dry_run},

@@ -14,7 +14,7 @@ struct ruleset;
 int ruleset_open(struct ruleset **ret_ruleset, struct orb_err *err);
 /* ruleset may be NULL. */
 void ruleset_close(struct ruleset *ruleset);
-/* One transaction; dry: only asks the kernel. */
+/* One transaction; dry: only checks it. */
 int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_err *err);
 /* Output of a list command; "" if there is no such table. */
 int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_text);

@@ -1,11 +1,10 @@
-/* The kernel's settings the data plane relies on. One that is right already is not written: a
- * container may have them read-only. What cannot be set stands in the status and keeps no policy
- * from coming into force, because a machine without forwarding is safe and one without rules is
- * not.
+/* Kernel settings the data plane relies on. One that is right already is not written: in a
+ * container they may be read-only. One that cannot be written is a problem and does not prevent a
+ * policy, because a machine without forwarding is safe and one without rules is not.
  *
- * Surprise: forwarding is switched on for the whole namespace. For IPv6 the kernel knows nothing
- * else (before Linux 6.17), and a rule without zones holds for every interface; what may pass is
- * the policy's business. The interfaces of zones are looked after one by one all the same. */
+ * Note: forwarding is switched on for the whole namespace. For IPv6 the kernel has no other way
+ * (before Linux 6.17), and a rule without zones applies to every interface; the policy decides what
+ * may pass. The interfaces of zones are checked one by one all the same. */
 #include "dataplane/settings.h"
 
 #include <dirent.h>
@@ -56,7 +55,7 @@ static int write_value(const char *path, const char *value)
     return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
-/* 1: changed, with what stood there; 0: it was right; negative errno. */
+/* 1: changed, with the previous value; 0: it was right; negative errno. */
 static int set(struct dataplane *dp, const char *path, const char *value, char before[24])
 {
     int r = read_setting(path, before);
@@ -148,17 +147,17 @@ void settings_undo(struct dataplane *dp)
     dp->change_count = 0;
 }
 
-/* Appends the name of a setting that was not as it should be. */
+/* Appends the name of a setting that differed. */
 static void name(struct buf *names, const char *path)
 {
     if (names)
         buf_addf(names, "%s%s", names->len ? ", " : "", path + strlen("/proc/sys/"));
 }
 
-/* A router takes no route from an advertisement unless it is told to (accept_ra 2), and forgets
- * those it has at the moment it becomes one. So who takes them as a host goes on taking them: at
- * that moment every interface that does (switching), and afterwards those that another program sets
- * to anything else, or that came later, where interfaces took advertisements before us. */
+/* A router accepts no route from an advertisement unless configured (accept_ra 2), and drops those
+ * it has at the moment it becomes one. So interfaces that accept them as a host are kept accepting:
+ * at that moment every such interface (switching), and afterwards those that another program
+ * changes, or that are new, where interfaces accepted advertisements before Orbital. */
 static void keep_advertised(struct dataplane *dp, bool switching, struct buf *names)
 {
     DIR *dir = opendir(CONF6);
@@ -216,7 +215,7 @@ static void ensure_forwarding(struct dataplane *dp, struct buf *names)
     keep_advertised(dp, !read_setting(FORWARD6, value) && strcmp(value, "1"), names);
     ensure(dp, FORWARD4, "1", names);
     ensure(dp, FORWARD6, "1", names);
-    ensure(dp, CONF4 "/lo/forwarding", "1", names); /* programs ask for the way back from there */
+    ensure(dp, CONF4 "/lo/forwarding", "1", names); /* programs look up the route back from there */
     for (unsigned i = 0; i < policy->zone_count; i++)
         for (unsigned k = 0; k < policy->zones[i].interface_count; k++)
             ensure_interface(dp, policy->zones[i].interfaces[k], names);

@@ -22,7 +22,7 @@ bool settings_wrong(const struct dataplane *dp);
 void settings_undo(struct dataplane *dp);
 /* Forwarding; last of all. */
 void settings_forward(struct dataplane *dp);
-/* Puts back what another program changed; appends the names of those to ret_names. */
+/* Restores settings that another program changed; appends their names to ret_names. */
 void settings_check(struct dataplane *dp, struct buf *ret_names);
 /* Without any rules: nothing is forwarded. */
 int settings_close(const char *found, struct orb_err *err);

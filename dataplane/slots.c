@@ -58,7 +58,7 @@ void slot_number(struct dataplane *dp, const struct dataplane_compiled *compiled
         rules[i].counter = take(dp, compiled, rules[i].id);
 }
 
-/* Those beyond reach of a slot count nowhere here; nftables' half goes on. */
+/* Counters of unreachable slots are not kept here; nftables' half continues. */
 static void clear(struct dataplane *dp, uint32_t slot)
 {
     for (int cpu = 0; slot != ABI_NOWHERE && cpu < dp->cpus; cpu++)

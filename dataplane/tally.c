@@ -1,8 +1,8 @@
-/* Reading the counters by netlink (nfnetlink, NFT_MSG_GETSETELEM; Linux 3.13): libnftables would
+/* Reads the counters by netlink (nfnetlink, NFT_MSG_GETSETELEM; Linux 3.13): libnftables would
  * print ten thousand of them as text, after fetching the whole table.
  *
- * Surprise: the kernel walks a hash table. While its size changes a walk may meet an element twice
- * and it says so (NLM_F_DUMP_INTR); then everything is read again. */
+ * Note: the kernel walks a hash table. While its size changes a walk may return an element twice,
+ * marked by NLM_F_DUMP_INTR; then everything is read again. */
 #include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -104,7 +104,7 @@ static bool on_message(void *arg, const struct nlmsghdr *h)
     return true;
 }
 
-/* 1: the set changed meanwhile. */
+/* 1: the set changed during the dump. */
 static int dump(struct tally_list *list, struct orb_err *err)
 {
     struct {

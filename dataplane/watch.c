@@ -1,10 +1,9 @@
-/* Who else changes nftables. The kernel reports each transaction as the messages about what it
- * changed and, last, its number and who made it. One that touches table inet orbital and is not
- * among the numbers of this daemon's transactions is another program's.
+/* Foreign changes of nftables. The kernel reports each transaction as the messages about its
+ * changes and, last, its id and process. One that touches table inet orbital and is not in the list
+ * of this daemon's transactions is foreign.
  *
- * Surprise: the numbers of this daemon's transactions are known only when the thread that works is
- * done, and this is read by events.c meanwhile; so the numbers are kept here and compared later
- * (tend.c). */
+ * Note: the ids of this daemon's transactions are known only when its worker thread is done, while
+ * events.c already reads this; so the ids are kept here and compared later (dataplane_tend.c). */
 #include "dataplane/watch.h"
 
 #include <arpa/inet.h>

@@ -11,10 +11,10 @@ struct watch_ids;
 
 /* A socket that gets nftables' events; the caller closes it. Negative errno. */
 int watch_open(struct orb_err *err);
-/* Reads nftables' events; true: our table was touched, or events were lost. others: a table,
- * chain or rule of another program changed. */
+/* Reads nftables' events; true: the table was touched, or events were lost. others: a table, chain
+ * or rule of another program changed. */
 bool watch_drain(struct dataplane *dp, bool *ret_others);
-/* A transaction's number; the oldest of WATCH_IDS is forgotten for it. */
+/* Adds a transaction's id; replaces the oldest of WATCH_IDS. */
 void watch_add(struct watch_ids *ids, uint32_t id);
 /* Was it added, and is it not forgotten? 0 never is. */
 bool watch_has(const struct watch_ids *ids, uint32_t id);

@@ -1,5 +1,5 @@
-/* Asking the routes where a connection's ends are. Answers are remembered for one walk: a hundred
- * thousand connections have few ends. */
+/* Looks up the routes to a connection's ends. Results are cached for one walk: a hundred thousand
+ * connections have few ends. */
 #include "dataplane/ways.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "dataplane/dump.h"
 #include "dataplane/link.h"
 
-#define ROUTE_CACHE 16384 /* a power of two; a collision only asks again */
+#define ROUTE_CACHE 16384 /* a power of two; a collision costs another lookup */
 #define DUMP_TRIES 8
 
 static bool add_address(void *arg, const struct nlmsghdr *h)
@@ -57,7 +57,7 @@ static int read_addresses(struct ways *ways)
         r = dump_run(NETLINK_ROUTE, &request.h, add_address, ways);
     }
     ways->incomplete = r == -EINTR;
-    return ways->incomplete ? 0 : r; /* what comes and goes all the time tells so by events, too */
+    return ways->incomplete ? 0 : r; /* addresses that keep changing cause events, too */
 }
 
 int ways_open(struct ways *ways, struct orb_err *err)

@@ -1,5 +1,5 @@
-/* Ways of connections through the appliance: conntrack does not remember interfaces, so they are
- * found again by asking the kernel's routes for both ends. */
+/* Ways of connections through the appliance: conntrack does not record interfaces, so they are
+ * derived from route lookups for both ends. */
 #ifndef DATAPLANE_WAYS_H
 #define DATAPLANE_WAYS_H
 
@@ -9,7 +9,7 @@
 struct way_route {
     uint8_t address[16];
     uint8_t family; /* 0: free */
-    bool local;     /* the appliance itself takes what goes there */
+    bool local;     /* delivered locally */
     uint32_t oif;
 };
 
@@ -31,7 +31,7 @@ struct ways {
 /* Reads the interfaces and opens a route socket. After a failure nothing is left to close. */
 int ways_open(struct ways *ways, struct orb_err *err);
 void ways_close(struct ways *ways);
-/* The way the routes say it takes. false: from the appliance to itself. */
+/* The way by the routes. false: from the appliance to itself. */
 bool ways_find(struct ways *ways, const struct flow *flow, struct flow_way *ret_way);
 /* Whether the address is one of that interface. */
 bool ways_has(const struct ways *ways, const char *interface, uint8_t family,

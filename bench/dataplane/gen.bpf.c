@@ -1,6 +1,6 @@
-/* Programs of the forwarding benchmark: a generator, sinks and two forwarders to compare with.
- * The generator runs by BPF_F_TEST_XDP_LIVE_FRAMES, whose frames are recycled with whatever the
- * last router wrote into them: it writes every header byte anew each time. */
+/* Programs of the forwarding benchmark: a generator, sinks and two forwarders for comparison. The
+ * generator runs by BPF_F_TEST_XDP_LIVE_FRAMES, whose frames are recycled with whatever the last
+ * router wrote into them: it writes every header byte again each time. */
 /* clang-format off: the kernel's types come before its helpers */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -117,7 +117,7 @@ static __always_inline int has_good_sum(const struct frame *f)
     return sum == 0xffff;
 }
 
-/* 1: it was one of ours. */
+/* 1: it was sent by the generator. */
 static __always_inline int count(void *data, void *end)
 {
     struct gen_counts *c;

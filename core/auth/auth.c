@@ -29,13 +29,13 @@ struct auth {
 struct auth_change {
     char *path;
     struct buf text; /* of the file to come */
-    bool set_aside;  /* what lies there is damaged */
+    bool set_aside;  /* the file is damaged */
     struct tokens tokens;
     char token[64]; /* the new one, "" when one is revoked */
     int64_t expires_us;
 };
 
-/* Goes on while the machine sleeps. */
+/* Includes time the machine was suspended. */
 static uint64_t boot_ms(void)
 {
     struct timespec t;
@@ -53,8 +53,8 @@ void auth_reload(struct auth *auth)
     auth->seen_ms = boot_ms();
 }
 
-/* A wall clock that only goes forward: one that is set back makes no token young again, one that is
- * not set at boot is no younger than what the file has seen. */
+/* A monotonic wall clock: setting it back does not extend a token's life, and a clock not set at
+ * boot is never before the last time stored in the file. */
 static int64_t now_of(struct auth *auth)
 {
     uint64_t now = boot_ms();
@@ -102,7 +102,7 @@ void auth_free(struct auth *auth)
 #define GROUP "orbital"
 #define NSS_BYTES (1u << 20) /* of an entry: a group of very many members */
 
-/* The functions with _r, as others ask on other threads. */
+/* The reentrant functions, since other threads call these, too. */
 static bool find_group(struct group *ret_group, char *bytes)
 {
     struct group *found = NULL;
@@ -190,7 +190,7 @@ static struct auth_change *change_begin(struct auth *auth)
     return change;
 }
 
-/* In the place of the one of this name, which has expired, or behind the last. */
+/* Replaces the expired one of that name, else appends. */
 static void make_token(struct auth_change *change, int at, const char *name, const char *role,
                        uint64_t lifetime_s)
 {

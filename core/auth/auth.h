@@ -1,6 +1,6 @@
-/* Who people are: users of the control socket by their uid, users of the API by token. Three roles
- * stand for what a method may require: viewer (observe), operator (+ operate), admin (+ configure);
- * a fourth, metrics, is for tokens of programs that read nothing but the metrics. */
+/* Users: of the control socket by uid, of the API by token. Three roles match what a method may
+ * require: viewer (observe), operator (+ operate), admin (+ configure); a fourth, metrics, is for
+ * tokens of programs that read only the metrics. */
 #ifndef CORE_AUTH_AUTH_H
 #define CORE_AUTH_AUTH_H
 
@@ -26,9 +26,9 @@ void auth_reload(struct auth *auth);
 void auth_free(struct auth *auth);
 
 /* SO_PEERCRED → user and role: uid 0 and the daemon's own uid are admin, members of group "orbital"
- * operator, every other user who may open the socket viewer. Asks the user database, which may
- * block for as long as it likes: not on the loop. false: the database failed, and the name is made
- * of the number. */
+ * operator, every other user who may open the socket viewer. Reads the user database, which may
+ * block without limit: not on the loop. false: the database failed, and the name is made from the
+ * uid. */
 bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16]);
 /* Is there a group "orbital"? Blocks likewise. */
 bool auth_group(gid_t *ret_gid);
@@ -48,8 +48,8 @@ int auth_token_create(struct auth *auth, const char *name, const char *role, uin
 /* ORB_E_NOT_FOUND; ORB_E_UNAVAILABLE while the file is damaged. */
 int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **ret_change,
                       struct orb_err *err);
-/* Marks the tokens that have expired since the last call, each told once; true: there were some, so
- * that the file is due to be written: auth_expired_keep. */
+/* Marks the tokens that have expired since the last call and calls each for them, once per token;
+ * true: there were some, so the file must be written (auth_expired_keep). */
 bool auth_expire(struct auth *auth, void (*each)(void *arg, const char *name), void *arg);
 /* The change that writes what auth_expire() marked. */
 int auth_expired_keep(struct auth *auth, struct auth_change **ret_change, struct orb_err *err);
@@ -61,7 +61,7 @@ const char *auth_change_token(const struct auth_change *change);
 int64_t auth_change_expires(const struct auth_change *change);
 /* Ends and frees it; written: auth_change_write succeeded. */
 void auth_change_end(struct auth *auth, struct auth_change *change, bool written);
-/* Only frees, for when auth is gone. */
+/* Frees it without applying, for when auth no longer exists. */
 void auth_change_free(struct auth_change *change);
 /* {"tokens":[{"name","role","created-us","expires-us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
  * file is damaged. */

@@ -1,5 +1,5 @@
-/* One small file, rewritten whole. A sum over what it says stands at its end: one letter changed in
- * a hash would otherwise be another token, refused without a reason its user could find. */
+/* One small file, rewritten as a whole. It ends with a checksum: a changed letter in a hash would
+ * otherwise make another token, refused without a visible reason. */
 #include "core/auth/tokens.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
     sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof(sum));
 }
 
-/* A file of an earlier version has the old key; the next change writes it anew. */
+/* A file of an earlier version has the old key; the next change rewrites it. */
 static int64_t number_of(const json_t *object, const char *key, const char *old_key)
 {
     const json_t *value = json_object_get(object, key);
@@ -113,7 +113,7 @@ static int take(const char *path, const json_t *tree, struct tokens *tokens, str
     tokens->seen_us = number_of(tree, "seen-us", "seen_us");
     sum_of(tokens, expected);
     if (sum && (!json_is_string(sum) || strcmp(json_string_value(sum), expected)))
-        return orb_fail(err, ORB_E_INVALID, "%s: its checksum does not fit what it says", path);
+        return orb_fail(err, ORB_E_INVALID, "%s: wrong checksum", path);
     return 0;
 }
 

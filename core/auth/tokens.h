@@ -1,4 +1,4 @@
-/* The file of API tokens: what it holds, and how we know that it is as we wrote it. */
+/* The file of API tokens: its content, and how damage is detected. */
 #ifndef CORE_AUTH_TOKENS_H
 #define CORE_AUTH_TOKENS_H
 
@@ -14,7 +14,7 @@ struct token {
     char role[16];
     int64_t created_us;
     int64_t expires_us;             /* 0: never */
-    bool expired;                   /* was noticed: it stays so, whatever the clock says later */
+    bool expired;                   /* expiry was noticed: final, whatever the clock shows later */
     unsigned char hash[TOKEN_HASH]; /* BLAKE2b-256 of the token */
 };
 
@@ -29,8 +29,8 @@ struct tokens {
 int tokens_read(const char *path, struct tokens *ret_tokens, struct orb_err *err);
 /* The text of the file. Without a token that expires it is what earlier versions wrote. */
 void tokens_text(const struct tokens *tokens, struct buf *ret_text);
-/* Gives the file at path another name, which says that it is damaged and when it was set aside;
- * nothing is ever overwritten. No file is no error. */
+/* Renames the file at path to a name with "damaged" and the time; nothing is ever overwritten. A
+ * missing file is no error. */
 int tokens_set_aside(const char *path, struct orb_err *err);
 
 /* Whether it is one of the roles that a token may have. */

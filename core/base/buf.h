@@ -1,6 +1,5 @@
-/* A growing byte buffer, always NUL-terminated behind its length. Growth that fails ends the
- * process (core/base/xalloc.h); sizes chosen outside are limited before they get here.
- */
+/* A growing byte buffer, always NUL-terminated after its length. Out of memory ends the process
+ * (core/base/xalloc.h); callers limit sizes that come from outside. */
 #ifndef CORE_BASE_BUF_H
 #define CORE_BASE_BUF_H
 
@@ -40,7 +39,7 @@ void buf_add_json_most(struct buf *b, const char *text, size_t len, size_t most)
 void buf_add_pointer(struct buf *b, const char *token);
 /* The C string, "" while empty; the buffer keeps it. */
 const char *buf_str(const struct buf *b);
-/* Hands the memory to the caller (never NULL), the buffer is empty afterwards. */
+/* Moves the memory to the caller (never NULL); the buffer is empty afterwards. */
 char *buf_take(struct buf *b);
 
 /* The text that the format gives, as memory of the caller's. */

@@ -48,8 +48,8 @@ int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_e
     return read_all(fd, path, limit, ret_data, err);
 }
 
-/* A symbolic link whose target is missing "does not exist", though who lists the directory sees it.
- */
+/* A symbolic link without a target gives ENOENT although the name is listed in the directory: name
+ * the cause. */
 static int cannot_read(const char *path, struct orb_err *err)
 {
     int r = -errno;
@@ -60,8 +60,8 @@ static int cannot_read(const char *path, struct orb_err *err)
         return orb_fail(err, r, "cannot read %s", path);
     target[n] = '\0';
     return orb_fail(err, r,
-                    "cannot read %s, a symbolic link to %s, which this process does not see", path,
-                    target);
+                    "cannot read %s, a symbolic link to %s, which does not exist for this process",
+                    path, target);
 }
 
 int file_open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err)

@@ -16,9 +16,8 @@ int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_e
 int file_open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err);
 /* file_read of what file_open_regular opens. */
 int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
-/* A new, empty, regular file to write to, in the place of whatever file lies there (a FIFO would
- * hold the writer for ever, a link lead it elsewhere). Descriptor, or negative errno: EEXIST,
- * EISDIR or EPERM: a directory. */
+/* Creates an empty regular file, replacing whatever has that name: a FIFO would block the writer, a
+ * link redirect it. Descriptor, or negative errno: EEXIST, EISDIR or EPERM for a directory. */
 int file_create(const char *path, unsigned mode);
 /* Writes atomically: temporary file in the same directory, fdatasync, rename, fsync of the
  * directory. mode: permission bits of the new file. */

@@ -55,7 +55,7 @@ static bool note_key(struct json_write *w, size_t at)
     return true;
 }
 
-/* What stands before a value. */
+/* Writes the separator and the key that precede a value. */
 static void begin_value(struct json_write *w, const char *key)
 {
     size_t from = w->to->len, at;

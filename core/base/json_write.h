@@ -64,7 +64,7 @@ void json_write_abandon(struct json_write *w);
 void json_write_string(struct json_write *w, const char *key, const char *text);
 /* len bytes; those that are not UTF-8, and NUL, become U+FFFD. */
 void json_write_string_len(struct json_write *w, const char *key, const char *text, size_t len);
-/* At most `most` bytes between the quotes; an ellipsis stands for what is left out. */
+/* As json_write_string, at most `most` bytes; an ellipsis marks what was cut. */
 void json_write_most(struct json_write *w, const char *key, const char *text, size_t most);
 /* Writes a string by a format of printf(3). */
 void json_write_format(struct json_write *w, const char *key, const char *format, ...)

@@ -1,4 +1,4 @@
-/* Log levels and the one call that hands a record to its sink. */
+/* Log levels, and the function that passes a record to its sink. */
 #include "core/base/log.h"
 
 #include <string.h>

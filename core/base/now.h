@@ -13,8 +13,8 @@ uint64_t now_us(void);
 uint64_t now_ns(void);
 /* CLOCK_REALTIME, microseconds since the epoch. */
 uint64_t now_wall_us(void);
-/* When a moment of now_ms() was, by the wall clock as it stands now, microseconds since the epoch.
- * What is kept as a moment of now_ms() is shown right after the clock was set, too. */
+/* Converts a time of now_ms() to the current wall clock, in microseconds since the epoch. Times
+ * kept as now_ms() are so shown correctly after the clock was set. */
 uint64_t now_wall_of(uint64_t at_ms);
 
 #endif

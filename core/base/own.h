@@ -1,5 +1,5 @@
-/* Ownership in one function's view: a local that owns something says so and is cleaned up on every
- * way out; take_ptr()/take_fd() hand it on. Variables must be set to NULL/-1 where declared. */
+/* Ownership by scope: a local that owns something is declared with AUTO and is released on every
+ * way out; take_ptr()/take_fd() pass it on. Such variables must be initialised with NULL/-1. */
 #ifndef CORE_BASE_OWN_H
 #define CORE_BASE_OWN_H
 

@@ -1,4 +1,4 @@
-/* "Did you mean …?": which of some names is nearest to a word that is none of them. */
+/* "Did you mean …?": the known name nearest to an unknown word. */
 #ifndef CORE_BASE_SUGGEST_H
 #define CORE_BASE_SUGGEST_H
 
@@ -12,7 +12,7 @@
 /* Edits (insert, delete, replace, swap of neighbours: the optimal string alignment distance) that
  * lead from a to b. Of longer texts the first SUGGEST_MAX bytes are compared. */
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
-/* Up to how many edits a name is near enough to a word to be suggested for it. */
+/* Largest edit distance at which a name is suggested for word. */
 unsigned suggest_limit(const char *word);
 /* Nearest of count names to word; NULL when none is near enough. The result is one of names. */
 const char *suggest_nearest(const char *word, const char *const *names, size_t count);

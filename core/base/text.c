@@ -1,4 +1,4 @@
-/* Text from outside, escaped for a terminal: text.h says how. */
+/* Escapes text from outside for a terminal; the rules are in text.h. */
 #include "core/base/text.h"
 
 #include <stdint.h>

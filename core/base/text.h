@@ -23,7 +23,7 @@ void text_json(const char *text, struct buf *ret_text);
 /* The first len bytes at most (what they cut of a sequence counts as no UTF-8); lines: newlines and
  * tabs are kept. */
 void text_plain_most(struct buf *b, const char *text, size_t len, bool lines);
-/* Columns on the terminal: code points, near enough for what we print. */
+/* Columns on the terminal: counts code points, which suffices for escaped text. */
 int text_width(const char *text);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Says on standard error how many bytes there were not, and aborts. */
+/* Writes the size that could not be allocated to standard error and aborts. */
 void xalloc_failed(size_t size) __attribute__((noreturn));
 
 static inline void *xcalloc(size_t count, size_t size)

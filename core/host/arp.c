@@ -1,6 +1,6 @@
-/* Duplicate IPv4 addresses: see arp.h. A new address is asked for three times (RFC 5227), one that
- * is taken again and again until no machine answers; in between every packet in which another
- * machine claims it counts. */
+/* Detection of duplicate IPv4 addresses: see arp.h. A new address is probed three times (RFC 5227),
+ * one that is taken is probed again until no machine answers; in between every packet in which
+ * another machine claims it counts. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"
@@ -28,7 +28,7 @@ struct entry {
     struct in_addr address;
     unsigned probes; /* still to be sent */
     bool taken;
-    uint8_t mac[6]; /* by whom */
+    uint8_t mac[6]; /* hardware address of the other machine */
     uint64_t claimed_ms, asked_ms, told_ms;
 };
 
@@ -37,15 +37,15 @@ struct arp {
     struct loop_scope scope;
     struct loop_watch packets;
     uv_timer_t timer;
-    int fd; /* -1: none, why says why */
+    int fd; /* -1: none, why has the reason */
     struct orb_err why;
     struct entry *entries;
     unsigned count;
     struct arp_own own;
-    uint64_t own_ms; /* when it was read, 0: anew when it is needed */
+    uint64_t own_ms; /* time it was read, 0: to be read again */
 };
 
-/* ---- what is said ---- */
+/* ---- output ---- */
 
 static void write_entry(const struct entry *e, struct json_write *w)
 {
@@ -125,8 +125,8 @@ static void take_claim(struct arp *arp, const struct arp_claim *claim)
         e->claimed_ms = now_ms();
         if (e->taken &&
             (!memcmp(e->mac, claim->mac, sizeof(e->mac)) || e->claimed_ms - e->told_ms < TICK_MS))
-            return; /* said already; one that changes its address all the time is said now and then
-                     */
+            return; /* reported already; one that keeps changing its address is reported at
+                       intervals */
         e->taken = true;
         e->told_ms = e->claimed_ms;
         memcpy(e->mac, claim->mac, sizeof(e->mac));
@@ -151,7 +151,7 @@ static void on_packets(struct loop_watch *watch, int status, int events)
     }
 }
 
-/* ---- what is asked ---- */
+/* ---- requests ---- */
 
 static const struct entry *find(const struct arp *arp, const struct entry *like)
 {
@@ -226,7 +226,7 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
     free(arp->entries);
     arp->entries = take_ptr(entries);
     arp->count = count;
-    arp_packet_own_fini(&arp->own); /* links may have come and gone */
+    arp_packet_own_fini(&arp->own); /* links may have changed */
     arp->own_ms = 0;
     uv_timer_start(&arp->timer, on_tick, 0, TICK_MS);
     json_write_object(&w, NULL);
@@ -251,7 +251,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
         host_reply(req, out.data, out.len);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static void on_closed(struct loop_scope *scope)
 {

@@ -1,6 +1,6 @@
-/* arp@1: notices that another machine has an IPv4 address of ours. The kernel does that for IPv6
- * only, and a worker may not open packet sockets; so the interfaces service names the addresses and
- * the host asks and listens. */
+/* arp@1: detects other machines that use an IPv4 address of this one. The kernel does that for IPv6
+ * only, and workers may not open packet sockets; so the interfaces service passes the addresses and
+ * the host sends and receives ARP. */
 #ifndef CORE_HOST_ARP_H
 #define CORE_HOST_ARP_H
 

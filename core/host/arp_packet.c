@@ -1,5 +1,5 @@
-/* ARP packets: see arp_packet.h. The filter is in the kernel, so that the talk of a large network
- * does not wake the host. */
+/* ARP packets: see arp_packet.h. A filter in the kernel drops unrelated ARP traffic, so it does not
+ * wake the daemon. */
 #include "core/host/arp_packet.h"
 
 #include <errno.h>
@@ -48,7 +48,8 @@ static int listen_for(int fd, const struct in_addr *addresses, unsigned count)
     const unsigned sender = offsetof(struct ether_arp, arp_spa), all = sizeof(struct ether_arp);
     unsigned n = 0;
 
-    /* Not what we send ourselves; Ethernet and IPv4; a sender that is one of the addresses. */
+    /* Accepts packets not sent by this machine; Ethernet and IPv4; with one of the addresses as
+     * sender. */
     program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
                                                 (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
     program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 2, 0);
@@ -104,7 +105,7 @@ void arp_packet_probe(int fd, int index, struct in_addr address)
     memset(to.sll_addr, 0xff, 6);
     memcpy(ask.arp_tpa, &address, sizeof(address));
     if (sendto(fd, &ask, sizeof(ask), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-        return; /* the link is down: no machine to ask */
+        return; /* the link is down: no machine to probe */
 }
 
 int arp_packet_read(int fd, struct arp_claim *ret_claim)

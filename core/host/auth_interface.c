@@ -1,6 +1,5 @@
-/* auth@1: who the caller is, sessions by token, and the tokens themselves. They are written on a
- * thread: a disk that takes its time must not stop the loop. Requests that arrive meanwhile wait in
- * line. */
+/* auth@1: identity of the caller, sessions by token, and the tokens themselves. Changes are written
+ * on a thread: a slow disk must not block the loop. Later requests are queued. */
 #include "core/host/auth_interface.h"
 
 #include <string.h>
@@ -224,13 +223,13 @@ static uint64_t lifetime_of(const struct orbitald *host, const char *input, size
     return (uint64_t)lifetime_s;
 }
 
-/* Its end would be in the year the clock believes it is. */
+/* The expiry would be computed from a clock that is not set. */
 static int check_clock(uint64_t lifetime_s, struct orb_err *err)
 {
     if (!lifetime_s || now_wall_us() >= MADE_US)
         return 0;
     return orb_fail(err, ORB_E_STATE,
-                    "the clock is not set, so nothing can be said to expire: set it first, or make "
+                    "the clock is not set, so no expiry can be computed: set it first, or make "
                     "a token with --expires never");
 }
 

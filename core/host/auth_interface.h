@@ -7,7 +7,7 @@ struct orbitald;
 
 /* Provides the interface. Errors: those of host_provide. */
 int auth_interface_provide(struct orbitald *host, struct orb_err *err);
-/* Says whether the file of tokens can be used: call when it was read or written. */
+/* Sets or clears the problem of an unusable file of tokens: call after it was read or written. */
 void auth_interface_check_tokens(struct orbitald *host);
 /* Ends the sessions of tokens that have expired; called once a second. */
 void auth_interface_expire_tokens(struct orbitald *host);

@@ -1,5 +1,5 @@
-/* The file of the control socket may be removed or replaced by others: without it no client reaches
- * the daemon, which would notice nothing. RUN lies in memory, so the loop itself may look. */
+/* The file of the control socket may be removed or replaced by others: then no client can connect,
+ * without any event in the daemon. RUN is in memory, so it is checked on the loop itself. */
 #include "core/host/control.h"
 
 #include "core/base/own.h"

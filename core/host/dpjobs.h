@@ -4,12 +4,12 @@
 
 #include "core/host/dpservice_internal.h"
 
-/* Forgets a draft; its place is free. */
+/* Frees a draft and its place. */
 void dpjobs_drop(struct dp_draft *draft);
 /* A job for a request, not queued yet. NULL: refused. */
 struct dp_job *dpjobs_new(struct dpservice *service, enum dp_job_kind kind, struct host_req *req,
                           struct orb_err *err);
-/* Behind those that wait; 1: answered when it is done. Takes job. */
+/* Appends job to the queue, takes it; 1: answered when it is done. */
 int dpjobs_queue(struct dpservice *service, struct dp_job *job);
 /* Both, for a draft (NULL: none). Negative: refused. */
 int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_draft *draft,

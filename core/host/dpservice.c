@@ -30,7 +30,7 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
         if (!d->tx)
             draft = d;
         else if (!d->busy && (!draft || (draft->tx && d->tx < draft->tx)))
-            draft = d; /* none is free: the oldest one is forgotten */
+            draft = d; /* none is free: the oldest one is dropped */
     }
     if (!draft)
         return orb_fail(err, ORB_E_BUSY, "%d drafts are being worked on", DP_DRAFTS);
@@ -151,7 +151,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
         host_reply(req, out.len ? out.data : "{}", out.len ? out.len : 2);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static void on_closed(struct loop_scope *scope)
 {

@@ -49,11 +49,11 @@ struct dp_job {
 
 struct dpservice;
 
-/* What jobs tell dpwatch.c. */
+/* Callbacks of jobs to dpwatch.c. */
 struct dp_events {
-    void (*opened)(struct dpservice *service);     /* from now on it is looked after */
+    void (*opened)(struct dpservice *service);     /* opened: start watching */
     void (*not_opened)(struct dpservice *service); /* once more, later */
-    /* A job is done: what it found, and what is not as it should be by now. */
+    /* A job is done: its result, and the present problems. */
     void (*done)(struct dpservice *service, const struct dp_job *job);
 };
 
@@ -68,7 +68,7 @@ struct dpservice {
     struct dataplane_ended ended; /* as logged */
     struct policy current;
     struct policy previous;
-    uint64_t applied_tx; /* what abort goes back from; 0: nothing */
+    uint64_t applied_tx; /* the one abort would revert; 0: none */
     uint64_t next_tx;
     struct dp_draft drafts[DP_DRAFTS];
     struct dp_job *first, **last;

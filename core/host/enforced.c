@@ -39,13 +39,13 @@ struct enforced_job {
     uv_work_t work;
     struct orbitald *host;
     struct host_req *req;
-    struct enforced given, known; /* given: 0 where the request says nothing */
+    struct enforced given, known; /* given: 0 where absent from the request */
     uint64_t good;
     bool not_written;
     struct orb_err problem, good_problem;
 };
 
-/* The life of the kernel's state in one word. */
+/* An id of this instance of the kernel's state (boot and network namespace). */
 static char *this_life(void)
 {
     AUTO(buf) struct buf boot = {0};
@@ -57,7 +57,8 @@ static char *this_life(void)
                       (uint64_t)st.st_ino);
 }
 
-/* What is noted of another life of the kernel's state is nothing; what cannot be read is not. */
+/* A note of another instance of the kernel's state is ignored; one that cannot be read is an error.
+ * */
 static struct enforced read_enforced(const char *path, struct orb_err *err)
 {
     AUTO_FREE char *life = this_life();
@@ -75,7 +76,7 @@ static struct enforced read_enforced(const char *path, struct orb_err *err)
     return r < 0 || strcmp(word, life) ? none : e;
 }
 
-/* Not synced: it lives no longer than the memory of the machine. */
+/* Without fsync: the file is in memory, like the state it is about. */
 static int write_enforced(const char *path, const struct enforced *e, struct orb_err *err)
 {
     AUTO_FREE char *life = this_life();
@@ -117,7 +118,7 @@ static void tell(struct orbitald *host, const struct orb_err *err)
                       "config service: %s",
                       err->text);
     problem_set(host, PROBLEM_KEY, HEALTH_DEGRADED, what, "",
-                "make the run directory writable and remove what lies there, then commit");
+                "make the run directory writable and remove the file, then commit");
 }
 
 static void on_work(uv_work_t *work)

@@ -1,6 +1,6 @@
-/* What is configured to be filtered needs the service that filters. Without it – its package is not
- * installed, or was refused, or the configuration disables it – the boot does not come to its end,
- * until /firewall is empty: nothing would tell otherwise that no change of it is enforced. */
+/* A configured firewall needs its service. While that is missing – not installed, refused, or
+ * disabled by the configuration – boot does not complete, unless /firewall is empty: otherwise
+ * nothing would show that changes of it are not enforced. */
 #include "core/host/filterconf.h"
 
 #include <stdio.h>
@@ -18,11 +18,10 @@
 
 struct found {
     bool installed, disabled;
-    char not_granted[128]; /* the first capability that it asks for and does not have */
+    char not_granted[128]; /* the first capability requested but not granted */
 };
 
-/* One that a user stopped is told of as that, and one that this host cannot serve (it runs without
- * a data plane) as well. */
+/* Adds the reason: stopped by a user, not serviceable by this host (no data plane), or other. */
 static void on_service(void *arg, const struct service_view *s)
 {
     struct found *found = arg;
@@ -63,7 +62,7 @@ static void complain(struct orbitald *host, const struct found *found)
                            "it is not enforced, and the boot does not come to its end",
                            found->not_granted);
     problem_set(host, PROBLEM, HEALTH_FAILED, curtailed, "/services/firewall/grants",
-                "delete it: firewall is then granted what it asks for");
+                "delete it: firewall is then granted what it requests");
 }
 
 static void tell(struct orbitald *host, const struct found *found)

@@ -1,5 +1,5 @@
-/* host@1 follow: the config service says which revision each service should follow, and whether it
- * is in the middle of something that no other service can end. */
+/* host@1 follow: the config service reports the revision each service should follow, and whether it
+ * is in the middle of an operation only it can complete. */
 #include "core/host/follow.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* host@1 follow: what the config service says of its transactions. */
+/* host@1 follow: reports of the config service about its transactions. */
 #ifndef CORE_HOST_FOLLOW_H
 #define CORE_HOST_FOLLOW_H
 
@@ -10,8 +10,8 @@ struct orbitald;
 /* Takes what the config service reports. The health report compares it
  * with what the services report. */
 int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err);
-/* May a person stop this service now? Not the config service while only it can undo, or end, what
- * it has begun. */
+/* Whether a user may stop this service now. Not the config service while only it can undo or
+ * complete what it has begun. */
 int follow_may_stop(const struct orbitald *host, const char *service, struct orb_err *err);
 
 #endif

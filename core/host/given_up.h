@@ -1,4 +1,4 @@
-/* What the appliance goes without, as a list for people. */
+/* Features the appliance runs without, as a list for users. */
 #ifndef CORE_HOST_GIVEN_UP_H
 #define CORE_HOST_GIVEN_UP_H
 

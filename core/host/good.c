@@ -22,12 +22,12 @@ static char *path_of(const char *state_dir)
 static void tell(struct orbitald *host, const char *key, const struct orb_err *err)
 {
     AUTO_FREE char *what =
-        buf_format("safe mode would not know the last good revision: %s", err->text);
+        buf_format("safe mode would not find the last good revision: %s", err->text);
 
     log_warn(host->log, "host.good-revision", KV("error", err->text));
     problem_set(host, key, HEALTH_DEGRADED, what, "",
-                "remove what lies there, or make it readable and writable; it is written "
-                "anew after a minute that is well");
+                "remove the file, or make it readable and writable; it is written "
+                "again after a minute of good health");
 }
 
 uint64_t good_read_file(const char *state_dir, struct orb_err *err)

@@ -1,5 +1,5 @@
-/* The last good revision: one with which the appliance was operational for a minute. Safe mode goes
- * back to it. */
+/* The last good revision: one with which the appliance was operational for a minute. Safe mode
+ * loads it. */
 #ifndef CORE_HOST_GOOD_H
 #define CORE_HOST_GOOD_H
 

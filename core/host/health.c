@@ -36,7 +36,7 @@ struct health {
     struct host_problems problems;    /* host->problems while this is there */
     char *state_dir;                  /* the thread's */
     struct health_machine found;      /* the thread's */
-    char sentence[ORB_ERR_TEXT + 64]; /* told last */
+    char sentence[ORB_ERR_TEXT + 64]; /* last published */
     enum health_level level;
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see PROBLEM_STATE */
@@ -301,7 +301,7 @@ void health_metrics(const struct orbitald *host, struct buf *b)
              host->health ? (int)host->health->level : HEALTH_FAILED);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static void on_closed(struct loop_scope *scope)
 {
@@ -321,7 +321,7 @@ int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready
 {
     struct health *health = xcalloc(1, sizeof(*health));
 
-    health->log_failing = true; /* main.c may have said so */
+    health->log_failing = true; /* may have been set by main.c */
     health->host = host;
     health->problems.on_change = on_problem;
     health->problems.arg = health;

@@ -11,7 +11,7 @@
 #define FULL_PERCENT 90
 #define ABSENCE_US 10000000u /* longer than any start should take */
 #define ABSENCE_FAILURES 3
-#define BEHIND_US 2000000u /* longer than it takes to say so after a commit */
+#define BEHIND_US 2000000u /* longer than a service needs to report it after a commit */
 #define CONFIGURATION "the configuration"
 #define THIRD_PROBLEMS 8 /* of one service of a third party; all are in `service show` */
 #define REASON_BYTES 120 /* of a reason as JSON, without its texts */
@@ -55,7 +55,7 @@ static void add(struct health_report *report, enum health_level level, const cha
     health_report_add(report, &reason);
 }
 
-/* When a moment of now_ms() was, by the wall clock as it stands now. */
+/* Converts a time of now_ms() to the current wall clock. */
 static uint64_t wall_at(uint64_t at_ms, uint64_t now_us, uint64_t now_ms)
 {
     uint64_t ago_us = now_ms > at_ms ? (now_ms - at_ms) * 1000 : 0;
@@ -192,7 +192,7 @@ static size_t json_bytes(const char *text)
     return n;
 }
 
-/* What a service of a third party says must leave room for the others. */
+/* Limits the reasons of a third-party service, so that those of others fit. */
 static void keep_share(struct health_report *report, unsigned first, const char *service)
 {
     unsigned kept = first, left;
@@ -291,7 +291,7 @@ bool health_report_machine(const struct health_machine *m, enum health_machine_k
         return m->conntrack_percent > FULL_PERCENT;
     default:
         snprintf(r->what, sizeof(r->what),
-                 "the clock is not set: it stands before the day this program was made");
+                 "the clock is not set: it is before the build date of this program");
         snprintf(r->todo, sizeof(r->todo), "set the clock (date, chrony)");
         return m->clock_unset;
     }

@@ -1,4 +1,4 @@
-/* host@1: what people and the config service ask of the host itself. */
+/* host@1: requests of users and of the config service to the host itself. */
 #include "core/host/host_interface.h"
 
 #include <string.h>
@@ -114,7 +114,7 @@ static int by_size(const void *a, const void *b)
     return x_len < y_len ? -1 : x_len > y_len;
 }
 
-/* Those that ship before others, and of others the small ones before the large ones. */
+/* Shipped packages first, then others by size, smallest first. */
 static void schemas(struct orbitald *host, struct buf *out)
 {
     const struct package *others[PACKAGE_MAX];
@@ -213,7 +213,7 @@ static void boot_mode(struct orbitald *host, struct buf *out)
     json_write_end(&w);
 }
 
-/* Before the packages are read there is little to tell. */
+/* The error while packages are not read yet. */
 static int not_yet(const struct orbitald *host, const char *method, struct buf *out,
                    struct orb_err *err)
 {

@@ -1,4 +1,4 @@
-/* host@1: what orbctl and the API ask of the host. */
+/* host@1: requests of orbctl and the API to the host. */
 #ifndef CORE_HOST_HOST_INTERFACE_H
 #define CORE_HOST_HOST_INTERFACE_H
 

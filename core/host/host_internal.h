@@ -19,7 +19,7 @@ struct arp;           /* arp@1 */
 struct good;          /* good.h */
 struct confpart;      /* a part of the configuration, confpart.h */
 struct statedir;      /* statedir.h */
-struct names;         /* who a uid is: names.h */
+struct names;         /* names of uids: names.h */
 struct health;        /* health of the appliance: health.h */
 struct host_problems; /* problem.h */
 struct stall;         /* how long the loop does not look: stall.h */
@@ -60,17 +60,18 @@ struct orbitald {
     unsigned tokens_waiting;
     struct service_control_job *control_first; /* service_control.c: requests that wait */
     struct enforced_job *enforced_first;       /* enforced.c: requests in their order */
-    uint64_t token_lifetime_s; /* of one that is made without saying; 0: does not expire */
+    uint64_t token_lifetime_s;                 /* of tokens made without a lifetime; 0: no expiry */
     uint64_t started_ms;
-    struct good *good;              /* main's */
-    uint64_t applying, unconfirmed; /* revisions, as the config service said; 0: none (follow.c) */
-    uint64_t revision;    /* of the configuration, as the config service said; 0: not known */
+    struct good *good; /* main's */
+    /* Revisions reported by the config service; 0: none (follow.c). */
+    uint64_t applying, unconfirmed;
+    uint64_t revision;    /* of the configuration, reported by the config service; 0: unknown */
     const char *starting; /* the step of the start that is next, NULL: services are being started */
     bool safe;            /* last good configuration, shipped packages only (starts.h) */
     bool stopping;
     int exit_code;
 };
 
-#define MADE_US 1790000000000000ull /* 2026-09-21: no wall clock that is set stands before it */
+#define MADE_US 1790000000000000ull /* 2026-09-21: a wall clock before it is not set */
 
 #endif

@@ -1,5 +1,5 @@
-/* What was handed over is looked at, not believed: a mistake in a unit file must not open the
- * daemon to other users, nor keep it from listening at all. */
+/* An inherited socket is checked, not trusted: a mistake in a unit file must neither open the
+ * daemon to other users nor keep it from listening. */
 #include "core/host/inherit.h"
 
 #include <errno.h>

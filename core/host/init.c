@@ -1,6 +1,6 @@
-/* The duties of a first process: file systems, orphans, power off. The surprise is in reaping:
- * wait() for any child would take the status of a worker from the supervisor, so we look who ended
- * before we take it, and a worker is handed over. */
+/* Duties of PID 1: file systems, orphans, power off. Note: wait() for any child would consume the
+ * exit status of a worker, so the ended child is peeked at first (WNOWAIT), and a worker is passed
+ * to the supervisor. */
 #include "core/host/init.h"
 
 #include <errno.h>
@@ -36,9 +36,9 @@ static const struct {
 
 /* ---- the beginning ---- */
 
-/* The first process of a container may share its mounts with who started it. They become its own;
- * what is mounted outside still comes. The machine's own first process keeps those it has: the
- * kernel's threads (getpgid says 0 of them, and the second process is one) use them, too. */
+/* PID 1 of a container may share its mounts with the parent: makes them private to it; mounts made
+ * outside still propagate. PID 1 of the machine keeps its own: kernel threads (of which getpgid
+ * returns 0, and the second process is one) use them, too. */
 static void own_mounts(struct init *init)
 {
     if (init->own_mounts || getpgid(2) == 0)
@@ -64,8 +64,8 @@ static int mount_missing(struct init *init, unsigned i)
     return 0;
 }
 
-/* Opens what is missing of 0 to 2: what is said on 2 would else be written into the file that
- * happens to get this number. */
+/* Opens the missing ones of descriptors 0 to 2: messages on 2 would otherwise be written into a
+ * file that happens to get this number. */
 static void open_standard(const char *path)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -94,9 +94,9 @@ void init_begin(struct init *init)
     }
     for (unsigned i = 0; i < INIT_MOUNTS; i++)
         init->mounts[i] = mount_missing(init, i);
-    open_standard("/dev/console"); /* an initramfs without it starts us without any */
+    open_standard("/dev/console"); /* an initramfs without it starts init without any */
     init->loopback = loopback_up();
-    reboot(RB_DISABLE_CAD); /* ctrl-alt-del becomes our SIGINT; a container may not, and need not */
+    reboot(RB_DISABLE_CAD); /* ctrl-alt-del becomes SIGINT; a container may not, and need not */
 }
 
 void init_log(const struct init *init, struct log_sink *log)
@@ -146,18 +146,18 @@ void init_watch(struct init *init, struct orbitald *host, struct loop_scope *sco
     uv_signal_init(host->loop, &init->child);
     loop_scope_adopt(scope, (uv_handle_t *)&init->child);
     uv_signal_start(&init->child, on_child, SIGCHLD);
-    reap(init); /* who came before the handler */
+    reap(init); /* those that ended before the handler was set */
 }
 
 /* ---- the end ---- */
 
-/* Time to read what went wrong; who asks for the end meanwhile gets it. */
+/* Leaves time to read the messages; SIGTERM or SIGINT ends the wait. */
 static void linger(void)
 {
     const struct timespec wait = {.tv_sec = INIT_FAIL_S};
     sigset_t asked;
 
-    fprintf(stderr, "orbitald: the first process cannot go on; the end is in %d s\n", INIT_FAIL_S);
+    fprintf(stderr, "orbitald: PID 1 cannot continue; power off in %d s\n", INIT_FAIL_S);
     sigemptyset(&asked);
     sigaddset(&asked, SIGTERM);
     sigaddset(&asked, SIGINT);

@@ -7,11 +7,11 @@
 #include "core/loop/loop_scope.h"
 
 #define INIT_MOUNTS 6
-#define INIT_FAIL_S 10 /* between "cannot go on" and power off: time to read it */
+#define INIT_FAIL_S 10 /* between a fatal error and power off: time to read it */
 
 struct init {
-    bool active;     /* we are PID 1 */
-    bool restart;    /* at the end: start the machine anew, do not power it off */
+    bool active;     /* running as PID 1 */
+    bool restart;    /* at the end: reboot instead of powering off */
     bool own_mounts; /* mounts are not visible outside */
     int mounts[INIT_MOUNTS];
     int loopback;
@@ -19,15 +19,15 @@ struct init {
     uv_signal_t child;
 };
 
-/* First of all: a console, the file systems that are missing, loopback. Failures are kept for
- * init_log; a container gives what it needs without our help. */
+/* First of all: a console, missing file systems, loopback. Failures are kept for init_log; in a
+ * container the file systems are usually there. */
 void init_begin(struct init *init);
 /* Logs what init_begin() mounted, and what it could not; nothing unless PID 1. */
 void init_log(const struct init *init, struct log_sink *log);
-/* From here on reaps who is left to us by a parent that ended. */
+/* From now on reaps orphans, whose parent is PID 1. */
 void init_watch(struct init *init, struct orbitald *host, struct loop_scope *scope);
-/* The end of main(). As PID 1 it powers off or restarts; when code is not 0, after INIT_FAIL_S
- * seconds. It returns code when that is not ours to do: then leaving ends the container. */
+/* The end of main(). As PID 1 it powers off or reboots; when code is not 0, after INIT_FAIL_S
+ * seconds. Returns code when it may not do that: then exiting ends the container. */
 int init_end(const struct init *init, int code);
 
 #endif

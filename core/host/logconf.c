@@ -1,5 +1,5 @@
-/* /system of the configuration: what is recorded of whom, how long tokens live. The host is its
- * reader, as of /services; a commit that touched it counts from then on. */
+/* /system of the configuration: log levels per service, lifetime of tokens. Read by the host, like
+ * /services; a commit that changes it takes effect at once. */
 #include "core/host/logconf.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* host@1 logs and log-runs. What the memory does not have is looked for in files, on a thread, one
- * question after the other, in turns of who asks: people who read logs never hold more than one
- * thread of the pool. What the loop itself does for an answer (records looked up, copied, checked)
- * takes a millisecond or two; between two answers it is free for others three times as long. */
+/* host@1 logs and log-runs. Records not in memory are read from files on a thread, one request
+ * after the other, in turns of the callers: readers of logs never use more than one thread of the
+ * pool. The loop's own part of an answer (records looked up, copied, checked) takes a millisecond
+ * or two; between two answers three times as long is left to others. */
 #include "core/host/logs_interface.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct log_job {
     struct log_job *next;
     struct orbitald *host;
     struct host_req *req;
-    enum peer_kind kind; /* with name: who asks */
+    enum peer_kind kind; /* with name: the caller */
     char name[64];
     uint64_t turn;
     struct logs_search *search; /* of logs, once it is the first in the line */
@@ -216,8 +216,7 @@ static unsigned count_of(const struct orbitald *host, const struct log_job *like
     return n;
 }
 
-/* The last question, but not the one that is being answered, of who asks most. NULL: all have at
- * most so many. */
+/* The last waiting request of the caller with the most. NULL: none has more than the limit. */
 static struct log_job **last_of_most(struct orbitald *host, unsigned least)
 {
     struct log_job **most = NULL;
@@ -241,8 +240,8 @@ static void turn_away(struct host_req *req, unsigned waiting)
     host_reply_error(req, &err);
 }
 
-/* Places that no other identity wants may all be one identity's; when others come they get some of
- * them. false: there is no room, and the answer was that. */
+/* Places not used by others may all be taken by one identity; when others come they get some of
+ * them. false: no place is free, and that was answered. */
 static bool make_room(const struct log_job *job)
 {
     struct orbitald *host = job->host;
@@ -263,7 +262,8 @@ static bool make_room(const struct log_job *job)
     return true;
 }
 
-/* Behind those of others that wait as long in their own line; the first one is being answered. */
+/* Queues it fairly: after those of others with as many requests before them; the first one is being
+ * answered. */
 static void stand_in_line(struct log_job *job)
 {
     struct orbitald *host = job->host;

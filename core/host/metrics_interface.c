@@ -16,7 +16,7 @@
 #include "core/json/scan.h"
 #include "core/sup/report.h"
 
-#define PAGE_BYTES (48u << 10) /* from here on another answer goes on */
+#define PAGE_BYTES (48u << 10) /* beyond it the answer continues in another page */
 #define NAMES "names:"
 
 static void add_host(struct orbitald *host, struct buf *text)
@@ -41,7 +41,7 @@ static void add_dataplane(struct orbitald *host, struct buf *text)
     dpservice_metrics(host->dataplane, text);
 }
 
-/* What comes before the services' own names; each has at most about 40 KiB. */
+/* Metrics of the host; each section has at most about 40 KiB. */
 static const struct section {
     const char *name;
     void (*add)(struct orbitald *host, struct buf *text);

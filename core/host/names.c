@@ -28,7 +28,7 @@ struct who {
     char name[64];
     char role[16];
     uint64_t at_ms; /* 0: not known yet */
-    bool sure;      /* the database said so, and did not fail */
+    bool sure;      /* authoritative: the database did not fail */
     bool named;     /* it has a name for the uid */
 };
 
@@ -50,7 +50,7 @@ struct names {
     struct loop_scope scope;
 };
 
-/* Called with the lock held, which goes with it. */
+/* Called with the lock held, which is released. */
 static void put(struct names *names)
 {
     bool last = --names->holders == 0;
@@ -130,7 +130,7 @@ static int start_thread(struct names *names, struct orb_err *err)
     r = pthread_create(&thread, &attr, on_thread, names);
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return r ? orb_fail(err, -r, "cannot start the thread that asks for names") : 0;
+    return r ? orb_fail(err, -r, "cannot start the thread for user names") : 0;
 }
 
 /* ---- the loop ---- */
@@ -152,8 +152,8 @@ static unsigned entries_of(const struct names *names, uid_t uid)
     return n;
 }
 
-/* Is a given up before b? One user may come with many numbers (subuid(5)) and many groups: that
- * makes room among its own, and who has a name stays known. */
+/* Whether a is dropped before b. One user may come with many uids (subuid(5)) and many groups: that
+ * evicts its own entries first, and uids with a name are kept. */
 static bool goes_first(const struct names *names, const struct who *a, const struct who *b)
 {
     unsigned a_count = entries_of(names, a->uid), b_count = entries_of(names, b->uid);
@@ -223,8 +223,8 @@ static void on_slow(uv_timer_t *timer)
     struct names *names = container_of(timer, struct names, slow);
 
     problem_set(names->host, PROBLEM, HEALTH_DEGRADED,
-                "the user database does not answer: only root can connect anew", "",
-                "getent passwd; /etc/nsswitch.conf says who is asked");
+                "the user database does not answer: only root can connect", "",
+                "check getent passwd and /etc/nsswitch.conf");
 }
 
 int names_identify(struct names *names, uid_t uid, gid_t gid, char name[64], char role[16])
@@ -248,7 +248,7 @@ int names_identify(struct names *names, uid_t uid, gid_t gid, char name[64], cha
         snprintf(name, 64, "%s", who->name);
         snprintf(role, 16, "%s", who->role);
     } else {
-        r = 1; /* one question at a time: who waits behind it asks again when it is answered */
+        r = 1; /* one lookup at a time: waiting ones are retried when it is answered */
         if (!names->asked_ms) {
             names->question = (struct who){.uid = uid, .gid = gid};
             names->has_question = true;

@@ -30,10 +30,10 @@ static const char usage[] =
     "  --log-output O     stderr, journal, quiet  (journal under systemd, else stderr)\n"
     "  --detach           take filter, fast path and settings of a daemon that does not run\n"
     "                     away from the kernel, and exit\n"
-    "  --check-package DIR  say what is wrong with a package directory, and exit\n"
+    "  --check-package DIR  check a package directory, and exit\n"
     "  --version, --help\n"
     "\n"
-    "Exit status: 0 stopped as asked, 1 could not start, 2 wrong command line.\n";
+    "Exit status: 0 stopped on request, 1 could not start, 2 invalid command line.\n";
 
 enum option_id {
     OPT_STATE = 256,
@@ -181,7 +181,7 @@ static int check_package(const char *dir)
     return 0;
 }
 
-/* 0 go on, 1 done with *ret_code, -1 wrong. */
+/* 0: continue, 1: done with *ret_code, -1: invalid. */
 static int parse_one(struct host_options *o, int id, const char *value, int *ret_code)
 {
     *ret_code = 0;
@@ -228,7 +228,7 @@ static int parse_one(struct host_options *o, int id, const char *value, int *ret
         fputs(usage, stdout);
         return 1;
     default:
-        return -1; /* getopt has said what is wrong */
+        return -1; /* getopt has printed the error */
     }
 }
 
@@ -251,7 +251,7 @@ static int detach(struct host_options *o)
     }
     if (r < 0)
         fprintf(stderr, "orbitald: %s%s\n", err.text,
-                r == ORB_E_STATE ? "; a daemon that runs is told orbctl dataplane detach" : "");
+                r == ORB_E_STATE ? "; for a running daemon use orbctl dataplane detach" : "");
     return r < 0;
 }
 

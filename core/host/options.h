@@ -1,4 +1,4 @@
-/* The words of the command line. */
+/* Options of the command line. */
 #ifndef CORE_HOST_OPTIONS_H
 #define CORE_HOST_OPTIONS_H
 
@@ -18,18 +18,18 @@ struct host_options {
     const char *bpffs;
     const char *instance;
     const char *first_config; /* file, need not exist */
-    const char *cgroup;       /* NULL: found by itself */
+    const char *cgroup;       /* NULL: detected */
     enum logs_output output;
     enum log_level level;
     bool no_dataplane;
     bool detach;                        /* take everything away and exit */
-    bool safe_mode;                     /* asked for; see struct orbitald */
+    bool safe_mode;                     /* requested; see struct orbitald */
     char *owned[HOST_PACKAGE_DIRS + 4]; /* strings made for the fields above */
     unsigned owned_count;
 };
 
-/* Reads argv into options, which hold the defaults. 0: go on; 1: done (help, version, a check),
- * exit with *ret_code; -1: a wrong word, which was reported, *ret_code is set as well. */
+/* Parses argv into options, which hold the defaults. 0: continue; 1: done (help, version, a check),
+ * exit with *ret_code; -1: an invalid argument, which was reported; *ret_code is set as well. */
 int options_parse(struct host_options *options, int argc, char **argv, int *ret_code);
 /* The error on stderr; what it quotes of packages and files does nothing to the terminal. */
 void options_say(const struct orb_err *err);

@@ -1,6 +1,6 @@
-/* The standard action of most signals is the end of the process: a stray `pkill -USR1`, a timer or
- * a closed terminal must not take a router off the air. The surprise: SIGSEGV and its like can be
- * sent by kill(1), too, and are told from real faults by who sent them. */
+/* The default action of most signals ends the process: a stray `pkill -USR1`, a timer or a closed
+ * terminal must not end a router. Note: SIGSEGV and the like can be sent by kill(1), too, and are
+ * distinguished from real faults by si_code. */
 #include "core/host/signals.h"
 
 #include <signal.h>
@@ -21,7 +21,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
-/* Stops for a terminal stay as they are: who types ctrl-Z means it. */
+/* Stop signals of a terminal keep their default action: ctrl-Z is intended. */
 static bool stays(int number)
 {
     static const int kept[] = {SIGKILL, SIGSTOP, SIGTERM, SIGINT,  SIGCHLD,

@@ -1,4 +1,4 @@
-/* What the process sees to for itself: signals and limits. */
+/* Signals and resource limits of the process. */
 #ifndef CORE_HOST_SIGNALS_H
 #define CORE_HOST_SIGNALS_H
 
@@ -6,12 +6,12 @@
 
 #define FILES_WANTED 65536
 
-/* First thing in main(): from here on only SIGTERM and SIGINT end the process, and what no process
- * can refuse: SIGKILL, and its own faults. Everything else is ignored until the loop takes what it
- * has a use for. Workers get the standard actions back (core/sandbox). */
+/* First thing in main(): from now on only SIGTERM and SIGINT end the process, and what cannot be
+ * blocked: SIGKILL, and its own faults. All others are ignored until the loop handles those it
+ * uses. Workers get the default actions back (core/sandbox). */
 void signals_begin(void);
 
-/* As many descriptors as we may have; a limit below what is wanted is said. */
+/* Raises the limit of descriptors as far as allowed; logs a limit that is too low. */
 void signals_raise_limits(struct log_sink *log);
 
 #endif

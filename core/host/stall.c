@@ -1,6 +1,6 @@
-/* The time of a turn is what passes between two polls without the time spent in the poll itself,
- * which libuv knows. The surprise: on a busy machine a turn is long as others run meanwhile, hence
- * the processor time beside it. */
+/* The duration of a turn is the time between two polls without that spent in polling, which libuv
+ * measures. Note: on a busy machine a turn is long because other processes run, hence the processor
+ * time beside it. */
 #include "core/host/stall.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
-/* How long the loop does not look at its descriptors: while it stands, no client is answered and no
- * deadline is kept. Measured in each turn, told in metrics, and logged with who was served when it
- * took longer than a client should wait. */
+/* How long the loop does not poll: meanwhile no client is answered and no deadline is checked.
+ * Measured each turn, exported as metrics, and logged with the peer served when it exceeds a limit.
+ * */
 #ifndef CORE_HOST_STALL_H
 #define CORE_HOST_STALL_H
 

@@ -1,5 +1,5 @@
-/* RUN lies in memory: a reboot begins to count anew. One line a start, CLOCK_BOOTTIME in ms, which
- * no clock that is set moves. */
+/* RUN is in memory: a reboot starts from zero. One line per start, CLOCK_BOOTTIME in ms, which
+ * setting the clock does not change. */
 #include "core/host/starts.h"
 #include "core/host/notify.h"
 
@@ -58,7 +58,7 @@ unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *er
     unsigned count;
 
     *err = (struct orb_err){0};
-    count = read_times(path, now_ms, times, err); /* what cannot be read is replaced, and told */
+    count = read_times(path, now_ms, times, err); /* an unreadable file is replaced and reported */
     times[count++] = now_ms;
     for (unsigned i = 0; i < count; i++)
         buf_addf(&text, "%llu\n", (unsigned long long)times[i]);
@@ -93,7 +93,7 @@ static void report_error(struct orbitald *host, const char *why)
 
     log_warn(host->log, "host.starts-not-counted", KV("error", why));
     problem_set(host, "host.starts", HEALTH_DEGRADED, what, "",
-                "make the run directory writable and remove what lies there, then restart "
+                "make the run directory writable and remove the file, then restart "
                 "orbitald; until then repeated failed starts lead to no safe mode");
 }
 
@@ -107,7 +107,7 @@ void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *
         return;
     problem_set(host, "host.safe-mode", HEALTH_DEGRADED,
                 host->options.safe_mode
-                    ? "safe mode was asked for: the last good configuration and the shipped "
+                    ? "safe mode was requested: the last good configuration and the shipped "
                       "packages run"
                     : "safe mode after repeated failed starts: the last good configuration and "
                       "the shipped packages run",

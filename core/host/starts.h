@@ -11,16 +11,17 @@
 #define STARTS_WINDOW_MS 60000
 #define STARTS_SAFE 3 /* this many within the window, none of which got there */
 
-/* Notes a start in RUN/starts and returns how many there were within the window, this one counted.
- * A file that cannot be read or written is as none; err then says why, else its code is 0. */
+/* Records a start in RUN/starts and returns the number of starts within the window, including this
+ * one. A file that cannot be read or written counts as empty; err then has the reason, else its
+ * code is 0. */
 unsigned starts_note(const char *run_dir, struct orb_err *err);
 /* The same at another time, of CLOCK_BOOTTIME. */
 unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *err);
-/* Decides from what starts_note() said whether this start is in safe mode: host->safe, with a
- * problem, a record and a status for systemd. */
+/* Decides by the count of starts_note() whether this start is in safe mode: host->safe, with a
+ * problem, a log record and a status for systemd. */
 void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *error,
                    const char *notify_socket);
-/* It got there, or a person stopped it: what was before no longer counts. */
+/* The appliance became operational, or a user stopped it: clears the count. */
 void starts_forget(const char *run_dir);
 
 #endif

@@ -1,6 +1,5 @@
-/* Two locks stand for one: flock() of the directory works where nothing can be written, the file
- * `lock` is what versions before 0.2 look at, and works on file systems that lock no directories.
- */
+/* Two locks: flock() of the directory works on a read-only file system; the file `lock` is the one
+ * versions before 0.2 use, and works on file systems that cannot lock directories. */
 #include "core/host/statedir.h"
 
 #include <errno.h>
@@ -22,7 +21,7 @@ static int taken(const char *state_dir, struct orb_err *err)
                     state_dir);
 }
 
-/* 1: locked; 0: this file system cannot, errno says why. */
+/* 1: locked; 0: not supported by this file system, see errno. */
 static int lock_directory(const char *path, struct statedir *dir, struct orb_err *err)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -110,10 +109,10 @@ bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb
     struct stat was, is;
 
     if (dir->dir_fd < 0 || fstat(dir->dir_fd, &was) < 0)
-        return true; /* it was not there at start, which is said already */
+        return true; /* missing at start, which was reported already */
     if (stat(state_dir, &is) == 0 && (is.st_dev != was.st_dev || is.st_ino != was.st_ino)) {
-        orb_fail(err, ORB_E_STATE, "another directory stands at %s since the daemon was started",
-                 state_dir);
+        orb_fail(err, ORB_E_STATE,
+                 "%s was replaced by another directory since the daemon was started", state_dir);
         return false;
     }
     if (stat(services, &is) == 0 || (errno != ENOENT && errno != ENOTDIR))
@@ -161,7 +160,7 @@ bool statedir_sound(const struct host_options *options, struct orb_err *err)
         {false, "uids", S_IFREG},
         {true, "starts", S_IFREG},
         {true, "enforced", S_IFREG},
-        /* Who removed it and put another thing there lets records go to no file. */
+        /* Replacing it makes records go to a file that is removed. */
         {false, "log.jsonl", S_IFREG, true},
     };
 

@@ -7,7 +7,7 @@
 #include "core/host/host_internal.h"
 
 struct statedir {
-    int dir_fd, lock_fd;     /* both locked where the file system lets us; -1: not open */
+    int dir_fd, lock_fd;     /* both locked where the file system supports it; -1: not open */
     struct orb_err error;    /* what could not be created; code 0: nothing failed */
     struct orb_err unlocked; /* why the file `lock` is not held; code 0: it is */
 };
@@ -27,8 +27,8 @@ int statedir_try(const char *state_dir, struct orb_err *err);
 /* Are the rarely opened entries of STATE and RUN files and directories of the daemon's own user
  * that no other may write? false: err names one that is not. May take long. */
 bool statedir_sound(const struct host_options *options, struct orb_err *err);
-/* Is what the path names now what was opened, with the services' directories in it? false: err says
- * what is missing. May take long. */
+/* Whether the path still names the opened directory, with the services' directories in it. false:
+ * err names what is missing. May take long. */
 bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb_err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The order matters: what a step uses was made by one before it. A step that fails is the end of
- * the start; what can be done without is no failure; the part that does without it says so. */
+/* The order matters: a step uses what earlier ones made. A failing step ends the start; optional
+ * features do not fail, they report the reason. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"
@@ -21,11 +21,11 @@
 #include "core/sup/service.h"
 #include "core/sup/uids.h"
 
-#define REFUSED_MOST (32u << 10) /* bytes told of packages that were refused */
+#define REFUSED_MOST (32u << 10) /* bytes reported about refused packages */
 #define REFUSED_NAME 128         /* of them, at most: the name of one, its directory, the reason */
 #define REFUSED_DIR 512
 #define REFUSED_WHY 512
-#define REFUSED_REASONS 16 /* in the report, which has others to tell as well */
+#define REFUSED_REASONS 16 /* of them in the health report, which has others as well */
 #define FILES_OF_HOST 512u
 #define FILE_LEAST (1u << 20) /* bytes: filters, locks and counts fit */
 #define FILES_OF_SERVICE 16u
@@ -63,7 +63,7 @@ static int make_sandbox(struct steps *s, struct orb_err *err)
     return sandbox_new(&options, &host->sandbox, err);
 }
 
-/* A package that was refused: noted on the thread, told on the loop. */
+/* A refused package: noted on the thread, reported on the loop. */
 struct refusal {
     struct refusal *next;
     char *dir;
@@ -91,7 +91,7 @@ static bool is_shipped(const struct orbitald *host, const char *dir)
     return len && !strncmp(dir, shipped, len) && (dir[len] == '/' || shipped[len - 1] == '/');
 }
 
-/* A reason for each of the first; one for all behind them. */
+/* One problem for each of the first, one for all others. */
 static void add_problem(struct steps *s, const char *dir, const char *what)
 {
     enum health_level level = is_shipped(s->host, dir) ? HEALTH_FAILED : HEALTH_DEGRADED;
@@ -137,7 +137,7 @@ static void tell_refusal(struct steps *s, const char *dir, const struct orb_err 
     json_write_end(&w);
 }
 
-/* Told, or only forgotten. */
+/* Reports the refusals, or only frees them. */
 static void tell_refusals(struct steps *s, bool tell)
 {
     while (s->refused) {
@@ -203,7 +203,7 @@ static void scan_packages(struct steps *s)
     uids_assign(host->options.state_dir, &host->packages, on_bad_package, s, &s->uids);
 }
 
-/* A worker needs descriptors of ours: with too few the last services would never start. */
+/* Each worker needs descriptors of the daemon: with too few the last services would never start. */
 static void check_files(struct orbitald *host)
 {
     unsigned need = FILES_OF_HOST + FILES_OF_SERVICE * host->packages.count;
@@ -233,7 +233,7 @@ static int take_packages(struct steps *s, struct orb_err *err)
         return orb_wrap(err, "the contract of /services");
     if (unlisted.len) {
         AUTO_FREE char *what = buf_format(
-            "the capabilities asked for by %.200s have no room in the schema of /services",
+            "the capabilities requested by %.200s do not fit into the schema of /services",
             buf_str(&unlisted));
 
         problem_set(host, "package.grants-unlisted", HEALTH_DEGRADED, what, "/services",
@@ -302,7 +302,7 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
 static const struct {
     const char *name;
     int (*run)(struct steps *s, struct orb_err *err);
-    void (*thread)(struct steps *s); /* comes first, elsewhere */
+    void (*thread)(struct steps *s); /* runs first, on a thread */
 } table[] = {
     {"control", NULL, NULL}, /* a turn in which only the control socket is served */
     {"tokens", make_auth, NULL},
@@ -345,7 +345,7 @@ static void on_thread_done(uv_work_t *work, int status)
 {
     struct steps *s = container_of(work, struct steps, work);
 
-    if (!s->running) { /* asked to stop meanwhile */
+    if (!s->running) { /* stopping was requested in between */
         tell_refusals(s, false);
         free_crashes(s);
         return;

@@ -1,5 +1,5 @@
-/* /services of the configuration: which packages run and what they are granted. The host is a
- * reader like any service; it asks again after every commit that touched it. */
+/* /services of the configuration: which packages run and what they are granted. The host reads it
+ * like any service, again after every commit that changed it. */
 #include "core/host/svcconf.h"
 
 #include <string.h>
@@ -19,12 +19,11 @@
 #define KEEPER "config" /* the service that keeps the configuration */
 #define NOT_READ "services.not-read"
 
-/* services.defs.json: the limits, whose members are those of struct limits, and an entry without
- * words of its own. */
+/* services.defs.json: the limits, whose members are those of struct limits, and a default entry. */
 extern const char services_defs[];
 extern const size_t services_defs_len;
 
-/* ---- the schema of /services: what is installed, and what it asks for ---- */
+/* ---- schema of /services, from the installed packages ---- */
 
 /* What packages of third parties may take of the schema together, and one of them. Their share is
  * small beside a frame, so that no package keeps the others from being configured. */
@@ -36,7 +35,7 @@ static void write_grants(struct json_write *w, const struct manifest *m)
     json_write_object(w, "grants");
     json_write_string(w, "type", "array");
     json_write_boolean(w, "uniqueItems", true);
-    json_write_string(w, "description", "capabilities granted of those its manifest asks for");
+    json_write_string(w, "description", "granted capabilities, of those its manifest requests");
     if (!m->capabilities[0]) {
         json_write_integer(w, "maxItems", 0);
     } else {
@@ -86,8 +85,8 @@ static void write_package(struct json_write *w, const struct package *package)
     json_write_end(w);
 }
 
-/* One that has no room goes without its own words: it can be enabled and granted what it asks for
- * all the same. taken: bytes of third parties so far. */
+/* An entry that does not fit is written without details: the service can be enabled and granted
+ * capabilities all the same. taken: bytes of third-party entries so far. */
 static void write_entry(struct json_write *w, const struct package *package, size_t *taken,
                         struct buf *ret_short)
 {
@@ -181,13 +180,12 @@ static void follow(struct orbitald *host, const json_t *services, const struct o
         configure_all(host, services);
     } else if (!host->stopping) { /* its configuration is not in force; a problem is set until it is
                                    */
-        what =
-            buf_format("what /services says could not be read and is not followed: %s", err->text);
+        what = buf_format("/services could not be read and is not in force: %s", err->text);
         log_warn(host->log, "services.not-read", KV("error", err->text));
         problem_set(host, NOT_READ, HEALTH_DEGRADED, what, "/services",
                     "it is read with the next commit; orbctl service restart config reads it now");
     }
-    if (filterconf_check(host, services != NULL, &failed) < 0) /* before the boot goes on */
+    if (filterconf_check(host, services != NULL, &failed) < 0) /* before boot continues */
         log_error(host->log, "firewall.not-followed", KV("error", failed.text));
     supervisor_release(host->supervisor);
     service_control_resume(host);

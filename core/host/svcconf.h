@@ -9,9 +9,9 @@ struct orb_err;
 struct orbitald;
 struct package_list;
 
-/* The contract of /services, made of what is installed: a name that no package has, or
- * a grant that none asks for, is refused when it is set. ret_short: names of packages that ask for
- * more than there is room for; their grants are taken unchecked. */
+/* The contract of /services, made from the installed packages: unknown names, and grants that no
+ * package requests, are refused when set. ret_short: names of packages whose entries did not fit;
+ * their grants are not checked. */
 int svcconf_contract(const struct package_list *packages, struct contract **ret_contract,
                      struct buf *ret_short, struct orb_err *err);
 /* Follows /services. Errors: as confpart_new. */

@@ -1,5 +1,5 @@
-/* Access decisions. A refusal says what is missing: the capability of a service, the role of a
- * person. */
+/* Access decisions. Errors name what is missing: the capability of a service, the role of a user.
+ * */
 #include "core/ipc/access.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Decides who may call a method or subscribe to a topic: a service by its capabilities, a user by
- * the rank of their role, the host everything. */
+/* Access decisions for methods and topics: a service by its capabilities, a user by the rank of its
+ * role, the host always. */
 #ifndef CORE_IPC_ACCESS_H
 #define CORE_IPC_ACCESS_H
 
@@ -10,7 +10,7 @@
 enum contract_rank access_rank(const char *role);
 /* 0, or ORB_E_DENIED: err names the capability or the role that is missing. err may be NULL. */
 int access_method(const struct principal *who, const struct target *target, struct orb_err *err);
-/* The same for a topic, "*": all of them. For a person the contract of interface is known. */
+/* The same for a topic, "*": all of them. For a user the contract of interface is known. */
 int access_topic(const struct principal *who, const struct ipc_interface *interface,
                  const char *topic, struct orb_err *err);
 

@@ -1,5 +1,5 @@
-/* Who pays for what, and which client gives way when all places are taken. A user does not lose the
- * connections it works with because many others come: up to CLIENTS_KEPT of each stay. */
+/* Accounting of connections, and which client is closed when all places are taken. A user does not
+ * lose connections in use because others open many: up to CLIENTS_KEPT of each user are kept. */
 #include "core/ipc/account.h"
 
 #include <string.h>
@@ -84,8 +84,8 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
 
     if (leaves) {
         orb_fail(err, ORB_E_BUSY,
-                 leaves->greeted ? "it hung up, and others want in"
-                                 : "no HELLO came, and others want in");
+                 leaves->greeted ? "it hung up, and other clients are waiting"
+                                 : "no HELLO was received, and other clients are waiting");
         return leaves;
     }
     leaves = one_of_most(broker, false, limit == LISTEN_CLIENTS, &count);
@@ -96,7 +96,7 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
                  limit, whom);
         return NULL;
     }
-    orb_fail(err, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,
-             count);
+    orb_fail(err, ORB_E_BUSY, "%s has %u connections, and other clients are waiting",
+             leaves->self.name, count);
     return leaves;
 }

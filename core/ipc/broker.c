@@ -1,5 +1,5 @@
-/* Life of the broker. Twice per turn of the loop – before it waits and after it read – everything
- * collected is written and peers that ended are taken out. */
+/* Start, end and loop hooks of the broker. Twice per turn of the loop – before polling and after
+ * reading – everything queued is written and peers that ended are removed. */
 #include <string.h>
 
 #include "core/base/xalloc.h"
@@ -78,7 +78,7 @@ int broker_new(uv_loop_t *loop, struct log_sink *log, struct broker **ret_broker
     offload_init(broker, dispatch_checked);
     uv_prepare_start(&broker->prepare, on_prepare);
     uv_check_start(&broker->check, on_check);
-    /* Connections keep the loop alive, not our bookkeeping. */
+    /* Only connections keep the loop running. */
     uv_unref((uv_handle_t *)&broker->prepare);
     uv_unref((uv_handle_t *)&broker->check);
     *ret_broker = broker;

@@ -50,7 +50,7 @@ struct broker {
         unsigned records; /* since since_ms */
         uint64_t since_ms;
     } refusal_log;
-    uint64_t busiest_ns; /* the longest that one peer was served since it was asked for */
+    uint64_t busiest_ns; /* longest turn of one peer since broker_busiest() */
     char busiest[64];    /* its name */
     uint64_t frames_in, frames_out, requests, events, events_dropped, replies_dropped,
         outputs_refused, deadlines;

@@ -1,6 +1,6 @@
-/* Whose requests wait in a peer's queue. A peer that is busy for a moment must not be lost, nor be
- * closed to others, because of one who keeps asking; connections are no measure of that, for one
- * can have many, one after the other. */
+/* Shares of a peer's queue by identity. One sender must not fill the queue of a busy provider, so
+ * that it is closed to others; connections are no measure, since one identity can open many in
+ * sequence. */
 #include "core/ipc/charge.h"
 
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "core/base/xalloc.h"
 #include "core/ipc/account.h"
 
-/* What waits in a peer's queue on one identity's account, over all its connections. Two stretches
- * of the queue, so that what was read long ago is forgotten although more keeps coming. */
+/* Bytes queued for a peer by one identity, over all its connections. Counted in two stretches of
+ * the queue, so that what was read long ago is discounted although more arrives. */
 struct charge {
     struct charge *next;
     enum peer_kind kind;
@@ -32,7 +32,7 @@ static void forget_read(struct charge *c, uint64_t read)
         c->bytes[0] = 0;
 }
 
-/* NULL: nothing of who waits. Those of whom nothing does are forgotten on the way. */
+/* The charge of an identity, NULL: none. Charges with nothing queued are freed on the way. */
 static struct charge *find(struct ipc_peer *provider, const struct principal *who)
 {
     uint64_t read = provider->conn.queued_ever - conn_queued(&provider->conn);

@@ -4,10 +4,10 @@
 
 #include "core/ipc/peer_internal.h"
 
-/* May who have len more bytes of requests waiting for the provider? 0, or ORB_E_BUSY. */
+/* May who queue len more bytes of requests for the provider? 0, or ORB_E_BUSY. */
 int charge_check(struct ipc_peer *provider, const struct principal *who, size_t len,
                  struct orb_err *err);
-/* len bytes of who's were queued just now. */
+/* Adds len bytes just queued to the charge of who. */
 void charge_add(struct ipc_peer *provider, const struct principal *who, size_t len);
 void charge_free_all(struct ipc_peer *peer);
 

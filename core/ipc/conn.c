@@ -15,7 +15,7 @@ static void on_poll(uv_poll_t *handle, int status, int events);
 
 static void watch(struct conn *conn)
 {
-    /* With frames left over room to write is waited for, because that comes at once. */
+    /* With frames left over, wait for writability, which is reported in the next turn. */
     bool paused = conn_is_paused(conn), write = conn->want_write || (conn->more && !paused);
 
     if (conn->leaving)
@@ -180,7 +180,7 @@ static void set_more(struct conn *conn, bool more)
     look_again(conn);
 }
 
-/* Hands on the whole frames at data; returns the bytes used. */
+/* Passes on the whole frames at data; returns the bytes used. */
 static size_t consume(struct conn *conn, unsigned char *data, size_t len)
 {
     uint64_t until = len > TURN_LOOK ? conn->until_ns : 0;
@@ -207,7 +207,7 @@ static size_t consume(struct conn *conn, unsigned char *data, size_t len)
     return used;
 }
 
-/* Hands on what came and keeps the rest of it. */
+/* Passes on received frames and keeps the incomplete rest. */
 static void handle(struct conn *conn, const struct read_chunk *chunk)
 {
     size_t used = consume(conn, chunk->data, chunk->len);
@@ -241,7 +241,7 @@ static void fail_read(struct conn *conn, int code)
     conn_end(conn, &err);
 }
 
-/* false: nothing came, or the connection is over. */
+/* false: nothing was received, or the connection has ended. */
 static bool read_some(struct conn *conn)
 {
     struct conn_group *group = conn->group;
@@ -355,7 +355,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         return;
     conn->serving = true;
     serve(conn, status, events);
-    conn->serving = false; /* its memory is the loop's, also when it ended meanwhile */
+    conn->serving = false; /* the memory is valid until the close callback, even if it ended */
     conn->events->served(conn, uv_hrtime() - began);
 }
 

@@ -24,7 +24,8 @@ struct conn_events {
     /* A whole frame with a valid header. in and its bytes are valid in the call; the bytes can be
      * borrowed by conn_send() until the turn ends. */
     void (*frame)(struct conn *conn, struct inframe *in);
-    /* What came is no frame, or had file descriptors: err says what. The owner ends it. */
+    /* The data is no frame, or had file descriptors: err has the reason. The owner must end the
+     * connection. */
     void (*broken)(struct conn *conn, const struct orb_err *err);
     /* All that waited was written. false: the owner sent more, which fills the queue again. */
     bool (*drained)(struct conn *conn);
@@ -34,7 +35,7 @@ struct conn_events {
     /* It was served for took_ns since the last call; for how long it may be now, in nanoseconds. 0:
      * not in this turn of the loop. */
     uint64_t (*turn)(struct conn *conn, uint64_t took_ns);
-    /* It is over, conn->end says why; called once. */
+    /* The connection has ended, the reason is in conn->end; called once. */
     void (*ended)(struct conn *conn);
     /* Reading and writing for it took so long just now, frames included (nanoseconds). */
     void (*served)(struct conn *conn, uint64_t took_ns);
@@ -55,7 +56,7 @@ struct conn {
     uv_poll_t poll;
     bool dead;
     bool resting; /* not read at present, by conn_pause() */
-    bool blocked; /* nor is what was read already handed on, by conn_block() */
+    bool blocked; /* conn_block(): received frames are not passed on */
     bool leaving; /* the other end is gone, what it sent before is handed on yet */
     bool serving; /* a callback of the poll is under way: served follows */
     bool want_write;
@@ -84,8 +85,8 @@ void conn_group_add(struct conn *conn);
 /* Takes it out of its group: after its end, before its scope is closed. */
 void conn_group_remove(struct conn *conn);
 
-/* conn is zeroed memory of the caller's. fd: a non-blocking stream socket, whose closing stays the
- * caller's, or -1. name and events are borrowed for its life. The caller sets queue_max. */
+/* conn is zeroed memory of the caller's. fd: a non-blocking stream socket, closed by the caller, or
+ * -1. name and events are borrowed as long as conn is used. The caller sets queue_max. */
 void conn_init(struct conn *conn, struct conn_group *group, int fd, const char *name,
                const struct conn_events *events);
 /* Begins to read; the poll is adopted in scope. Below 0: libuv's error, nothing is adopted. */
@@ -114,11 +115,11 @@ static inline bool conn_is_paused(const struct conn *conn)
 }
 /* Reads nothing until conn_resume(), unless the other end hangs up: what it sent before counts. */
 void conn_pause(struct conn *conn);
-/* In the frame callback: no further frame comes until conn_unblock() and conn_resume(). */
+/* In the frame callback: stops further frames until conn_unblock() and conn_resume(). */
 void conn_block(struct conn *conn);
-/* Ends conn_block(); nothing is handed on before conn_resume(). */
+/* Reverts conn_block(); nothing is passed on before conn_resume(). */
 void conn_unblock(struct conn *conn);
-/* Reads on, and hands on at once what was left over; while it is blocked only the pause ends. */
+/* Continues reading, and passes on frames left over; while blocked it only ends the pause. */
 void conn_resume(struct conn *conn);
 
 #endif

@@ -61,7 +61,7 @@ const struct contract *contract_ref(const struct contract *contract)
     return contract;
 }
 
-/* One that was said belongs to the unit. */
+/* A schema named in the contract belongs to the unit. */
 static void schema_drop(char *text, struct schema *schema)
 {
     if (!text)

@@ -12,8 +12,8 @@
 #define CONTRACT_MAX_METHODS 256
 #define CONTRACT_MAX_EVENTS 64
 
-/* Who may call a method or subscribe to an event; ordered: a role covers its own rank and those
- * below. */
+/* Minimum rank to call a method or subscribe to an event; ordered: a role includes the ranks below
+ * its own. */
 enum contract_rank { RANK_METRICS = 1, RANK_OBSERVE, RANK_OPERATE, RANK_CONFIGURE, RANK_INTERNAL };
 
 /* What happens to an event whose subscriber is slow. state: dropped, the last value follows the
@@ -27,7 +27,7 @@ struct contract_method {
     char *output_text;
     enum contract_rank rank;
     bool idempotent;
-    bool progress; /* timeout_ms begins anew with each PROGRESS of the provider */
+    bool progress; /* each PROGRESS of the provider restarts timeout_ms */
     uint32_t timeout_ms;
     struct schema *input;
     struct schema *output;
@@ -54,8 +54,8 @@ struct contract {
     bool config;
     char *text;
     size_t len;
-    struct unit *unit; /* all schemas of the file, apart from those of what is not said */
-    char *defs_text;   /* "$defs" of the file, NULL: none */
+    struct unit *unit;               /* all schemas of the file, except defaults */
+    char *defs_text;                 /* "$defs" of the file, NULL: none */
     struct contract_method *methods; /* sorted by name */
     size_t method_count;
     struct contract_event *events; /* sorted by name */

@@ -7,7 +7,7 @@
 
 #include "core/ipc/contract_internal.h"
 
-/* The shapes stand in docs/config.md, "Transaction". */
+/* The payloads are described in docs/config.md, "Transaction". */
 extern const char service_schema[];
 extern const size_t service_schema_len;
 

@@ -1,4 +1,4 @@
-/* One function for each type of frame, and who may send it. */
+/* The handler of each type of frame, and which peers may send it. */
 #include "core/ipc/dispatch.h"
 
 #include "core/base/xalloc.h"
@@ -74,7 +74,7 @@ static void on_pong(struct ipc_peer *peer, struct inframe *in)
     peer->ping_open = false;
     if (json_member(in->payload, in->len, "degraded", &value) &&
         json_text(&value, degraded, sizeof(degraded)) < 0)
-        snprintf(degraded, sizeof(degraded), "degraded (what it says is too long)");
+        snprintf(degraded, sizeof(degraded), "degraded (its text is too long)");
     if (peer->events && peer->events->pong)
         peer->events->pong(peer->arg, degraded);
 }

@@ -4,7 +4,7 @@
 
 #include "core/ipc/peer_internal.h"
 
-/* A frame came: may this peer send it now, and is it JSON? Then it is handled. */
+/* Checks that this peer may send the frame now and that it is JSON, then calls its handler. */
 void dispatch_frame(struct ipc_peer *peer, struct inframe *in);
 /* Handles a frame that has been checked (offload_done). */
 void dispatch_checked(struct ipc_peer *peer, struct principal *who, struct inframe *in,

@@ -7,7 +7,7 @@
 
 #include "orbital/error.h"
 
-#define IPC_ABI 1 /* said in HELLO and WELCOME */
+#define IPC_ABI 1 /* sent in HELLO and WELCOME */
 #define FRAME_HEADER 24u
 #define FRAME_MAX 262144u /* envelope + payload */
 #define FRAME_MAX_ENVELOPE 4096u
@@ -56,16 +56,16 @@ struct frame {
 
 /* Encodes a header; frame is in bounds. */
 void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame);
-/* Can one frame carry an envelope and a payload of so many bytes? 0, or ORB_E_LIMIT saying which of
- * both is too long. */
+/* Whether one frame can carry an envelope and a payload of these sizes. 0, or ORB_E_LIMIT naming
+ * the one that is too long. */
 int frame_fits(size_t envlen, size_t len, struct orb_err *err);
 /* Encodes a whole frame that fits: FRAME_HEADER + envlen + len bytes at `to`. len and envlen of
  * head are not looked at. env and payload may be NULL when they have no bytes. */
 void frame_write(unsigned char *to, const struct frame *head, const char *env, size_t envlen,
                  const char *payload, size_t len);
-/* Decodes and checks the header at data. 0: ret_frame filled and the whole frame lies in data;
- * FRAME_MORE: more bytes are needed (ret_frame filled once the header is complete, else len = 0);
- * ORB_E_PROTOCOL: length, flags or type out of bounds, err says which and the limit. */
+/* Decodes and checks the header at data. 0: ret_frame is filled and the whole frame is at data;
+ * FRAME_MORE: more bytes are needed (ret_frame is filled once the header is complete, else len =
+ * 0); ORB_E_PROTOCOL: length, flags or type out of bounds, err has value and limit. */
 int frame_get(const unsigned char *data, size_t len, struct frame *ret_frame, struct orb_err *err);
 /* Name of a type for texts, "unknown" for a wrong one. */
 const char *frame_type_name(unsigned type);

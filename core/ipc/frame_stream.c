@@ -1,5 +1,5 @@
-/* A frame is handed out where it lies in the buffer. A NUL stands behind it meanwhile: that byte
- * belongs to the next frame (or is the buffer's own NUL) and is put back before it is looked at. */
+/* Frames are returned in place in the buffer. A NUL is written after one while it is in use: that
+ * byte belongs to the next frame (or is the buffer's own NUL) and is restored before it is read. */
 #include "core/ipc/frame_stream.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ static void put_back(struct frame_stream *s)
     s->in_held = false;
 }
 
-/* Takes what was handed out away from the begin. */
+/* Removes the frames already returned from the beginning of the buffer. */
 static void compact(struct frame_stream *s)
 {
     if (s->in_at) {

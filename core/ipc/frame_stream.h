@@ -1,7 +1,7 @@
-/* A stream socket that carries frames, for an end that copies them: the SDK, orbctl and the test
- * kit. What is sent collects in `out` until frame_stream_flush(); what is read collects in `in` and
- * is taken out frame by frame. Both cope with any cut of the stream. (The broker hands frames on
- * without copying them: conn.h; frame.h holds encoding and limits of both.) */
+/* A stream socket that carries frames, for ends that copy them: SDK, orbctl and test kit. Output is
+ * collected in `out` until frame_stream_flush(); input is collected in `in` and returned frame by
+ * frame. The stream may be cut anywhere. (The broker passes frames on without copying: conn.h;
+ * frame.h has encoding and limits.) */
 #ifndef CORE_IPC_FRAME_STREAM_H
 #define CORE_IPC_FRAME_STREAM_H
 
@@ -10,8 +10,9 @@
 #include "core/base/buf.h"
 #include "core/ipc/inframe.h"
 
-#define FRAME_STREAM_CHUNK 16384u /* bytes asked of one recv, or what a longer frame lacks */
-#define FRAME_STREAM_KEEP 65536u  /* an empty buffer larger than this is given back */
+#define FRAME_STREAM_CHUNK                                                                         \
+    16384u /* bytes requested per recv, or the missing part of a longer frame */
+#define FRAME_STREAM_KEEP 65536u /* an empty buffer larger than this is given back */
 
 struct frame_stream {
     int fd; /* the owner's */
@@ -19,17 +20,17 @@ struct frame_stream {
     size_t in_at;    /* bytes of in that were taken out */
     size_t in_want;  /* bytes the frame under way lacks, 0: not known yet */
     size_t out_done; /* bytes of out that the socket took */
-    bool in_drained; /* the last read got less than it asked for: nothing more waits */
-    bool in_held;    /* saved belongs behind the frame taken out last */
+    bool in_drained; /* the last read was short: the socket is drained */
+    bool in_held;    /* saved is to be restored after the frame returned last */
     char saved;
 };
 
 /* Reads once. flags: of recv(2). Returns the bytes read; 0: the other end closed; below 0: -errno,
  * -EAGAIN when nothing waits. */
 long frame_stream_read(struct frame_stream *s, int flags);
-/* Takes the next whole frame out of what was read. 0: *ret_frame is it, valid until the next call
- * with s other than frame_stream_add() and frame_stream_flush(), with a NUL behind its payload.
- * FRAME_MORE: none is whole; ORB_E_PROTOCOL: what came is no frame. */
+/* The next whole frame received. 0: *ret_frame is valid until the next call with s other than
+ * frame_stream_add() and frame_stream_flush(), with a NUL after its payload. FRAME_MORE: none is
+ * complete; ORB_E_PROTOCOL: invalid data. */
 int frame_stream_next(struct frame_stream *s, struct inframe *ret_frame, struct orb_err *err);
 
 /* Queues a frame; len and envlen of head are set here. env: envlen bytes, payload: len bytes; both

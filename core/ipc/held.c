@@ -1,6 +1,6 @@
-/* A service that acts for users is one connection with many causes: what a request of one of its
- * sessions costs is charged to that user only. A session that rests is not refused: its requests
- * wait here, in their order and within limits, while those of others go on. */
+/* A service that acts for users has one connection for many users: the cost of a request of a
+ * session is charged to its user only. Requests of a session that is being throttled are not
+ * refused: they wait here, in order and within limits, while those of other sessions proceed. */
 #include "core/ipc/held.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static uint64_t now_of(const struct principal *who)
     return uv_now(who->owner->broker->loop);
 }
 
-/* When the first of them may go on, 0: none waits. */
+/* When the first of them may proceed, 0: none waits. */
 static uint64_t next_end(const struct ipc_peer *peer)
 {
     uint64_t first = 0;
@@ -67,7 +67,8 @@ void held_fail(struct principal *who, const struct orb_err *err)
     }
 }
 
-/* The first of who's requests, as if it came now, but for the time its caller has left. */
+/* Dispatches the first waiting request of who as if just received, except for the time its caller
+ * has left. */
 static void go_on(struct principal *who)
 {
     struct ipc_peer *peer = who->owner;

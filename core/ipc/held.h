@@ -10,11 +10,11 @@
 void held_begin(struct ipc_peer *peer, peer_held_fn *on_held);
 /* Does the request of the session wait, or is it refused? Then it is done with here. */
 bool held_takes(struct ipc_peer *peer, struct principal *who, const struct inframe *in);
-/* A check of a session of the peer is over: what waited for it goes on. */
+/* A check for a session of the peer is complete: dispatches the requests that waited for it. */
 void held_go_on(struct ipc_peer *peer);
-/* Answers all that waits of who with err. */
+/* Answers all waiting requests of who with err. */
 void held_fail(struct principal *who, const struct orb_err *err);
-/* Drops all that waits of who. */
+/* Drops all waiting requests of who. */
 void held_free(struct principal *who);
 
 /* A request of the session took took_ns on the loop (wall time), or cpu_ns of the thread: all

@@ -78,8 +78,8 @@ void hello_on_frame(struct ipc_peer *peer, struct inframe *in)
         return;
     }
     if (abi != IPC_ABI) {
-        orb_fail(&err, ORB_E_VERSION, "this host speaks abi %d, %s speaks %lld", IPC_ABI,
-                 peer->self.name, (long long)abi);
+        orb_fail(&err, ORB_E_VERSION, "this host has abi %d, %s has %lld", IPC_ABI, peer->self.name,
+                 (long long)abi);
         refusal_disconnect(peer, &err);
         return;
     }

@@ -1,4 +1,4 @@
-/* The first frame and its answer: who the peer is, and the numbers its methods go by. */
+/* HELLO and WELCOME: identity of the peer, and the numbers of its methods. */
 #ifndef CORE_IPC_HELLO_H
 #define CORE_IPC_HELLO_H
 

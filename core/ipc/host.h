@@ -22,8 +22,8 @@ typedef void host_handler(void *arg, struct host_req *req, const struct host_cal
 /* Provides contract's interface from inside the host. ORB_E_CONFLICT, ORB_E_LIMIT. */
 int host_serve(struct broker *broker, const struct contract *contract, host_handler *handler,
                void *arg, struct orb_err *err);
-/* Answers with len bytes of JSON, copied; one that breaks the contract becomes an error. Frees req,
- * whose caller may be gone. */
+/* Answers with len bytes of JSON, copied; output that violates the contract becomes an error. Frees
+ * req, whose caller may be gone. */
 void host_reply(struct host_req *req, const char *text, size_t len);
 /* Answers with err; frees req. */
 void host_reply_error(struct host_req *req, const struct orb_err *err);
@@ -44,7 +44,7 @@ typedef void host_event(void *arg, const char *interface, const char *topic, con
 int host_subscribe(struct broker *broker, const char *interface, const char *topic, host_event *cb,
                    void *arg, struct orb_err *err);
 /* Publishes len bytes of JSON, copied, on an interface the host provides. ORB_E_NOT_FOUND,
- * ORB_E_LIMIT, or what the contract says. */
+ * ORB_E_LIMIT, or a violation of the contract. */
 int host_publish(struct broker *broker, const char *interface, const char *topic, const char *text,
                  size_t len, struct orb_err *err);
 

@@ -5,7 +5,7 @@
 #include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 
-/* Announces who to a provider that has had no request of it yet: who it is and what it may do. */
+/* Sends PEER to a provider at the first request of who: its identity and rights. */
 static void announce(const struct principal *who, struct ipc_peer *provider)
 {
     char *const *granted = who->kind == PEER_SERVICE ? who->owner->capabilities : NULL;
@@ -46,7 +46,7 @@ struct inflight *inflight_get(struct principal *who, struct ipc_peer *provider)
     record->provider = provider;
     record->next = who->inflight;
     who->inflight = record;
-    provider->owed += FRAME_HEADER; /* its GONE */
+    provider->owed += FRAME_HEADER; /* reserve for its GONE */
     announce(who, provider);
     return record;
 }

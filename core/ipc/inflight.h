@@ -1,5 +1,5 @@
-/* What one principal has in flight at one provider. Once there is such a record the provider knows
- * the principal (PEER was sent), until GONE. */
+/* Requests of one principal in flight at one provider. While such a record exists the provider
+ * knows the principal (PEER was sent), until GONE. */
 #ifndef CORE_IPC_INFLIGHT_H
 #define CORE_IPC_INFLIGHT_H
 
@@ -17,11 +17,11 @@ struct inflight {
 
 /* NULL: there is none. */
 struct inflight *inflight_find(const struct principal *who, const struct ipc_peer *provider);
-/* Made, and who announced to the provider, when there is none. Never NULL; who's. */
+/* The record of who at provider; created, and PEER sent, if needed. Never NULL; owned by who. */
 struct inflight *inflight_get(struct principal *who, struct ipc_peer *provider);
-/* Frees all of who, after its requests have ended, and tells the providers (GONE). */
+/* Frees all of who, after its requests have ended, and sends GONE to the providers. */
 void inflight_close(struct principal *who);
-/* Frees those of all principals at a provider that goes away. */
+/* Frees those of all principals at a provider that disconnects. */
 void inflight_leave(struct broker *broker, struct ipc_peer *provider);
 
 #endif

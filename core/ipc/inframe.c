@@ -1,4 +1,4 @@
-/* Looking into frames that came. */
+/* Access to received frames. */
 #include "core/ipc/inframe.h"
 
 #include "core/json/scan.h"

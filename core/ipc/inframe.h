@@ -1,5 +1,4 @@
-/* A frame on its way in: its header, and where its envelope and its payload lie in the bytes that
- * were received. */
+/* A received frame: its header, and the position of envelope and payload in the received bytes. */
 #ifndef CORE_IPC_INFRAME_H
 #define CORE_IPC_INFRAME_H
 
@@ -11,12 +10,12 @@ struct inframe {
     struct frame h;
     unsigned char *data; /* header, envelope, payload as received; its reader may rewrite them */
     const char *env;     /* h.envlen bytes */
-    const char *payload; /* never empty: "{}" stands for nothing sent */
+    const char *payload; /* never empty: "{}" when none was sent */
     size_t len;
     const struct checked *checked; /* result of a check on the thread (offload.h); NULL: none yet */
 };
 
-/* Sets env, payload and len from h and data, which lives as long as they are used. */
+/* Sets env, payload and len from h and data; data must outlive them. */
 static inline void inframe_locate(struct inframe *in)
 {
     in->env = (const char *)in->data + FRAME_HEADER;
@@ -41,8 +40,8 @@ static inline int inframe_get(unsigned char *data, size_t len, struct inframe *r
     return r;
 }
 
-/* Are envelope and payload strict JSON (core/json/scan.h)? 0, or the scanner's error, which says
- * which of both is at fault. */
+/* Whether envelope and payload are strict JSON (core/json/scan.h). 0, or the scanner's error,
+ * naming which of them is invalid. */
 int inframe_scan(const struct inframe *in, struct orb_err *err);
 
 /* Copies the string `key` of a scanned envelope to `to`, which has `size` bytes; a missing one is

@@ -1,5 +1,5 @@
-/* The interfaces known here: who provides each, who listens, and the last values of its state
- * topics. An interface outlives its provider; what was said by a dead one does not. */
+/* The interfaces known to the broker: provider, subscribers, and the last values of state topics.
+ * An interface outlives its provider; the values of a provider that ended are dropped. */
 #include "core/ipc/interface.h"
 
 #include <string.h>
@@ -31,7 +31,8 @@ static struct ipc_interface *make(struct broker *broker, const char *name)
     return interface;
 }
 
-/* From here on it stays: how many there are is the matter of packages, not of who asks for what. */
+/* From now on it is kept: the number of known interfaces depends on packages, not on subscribers.
+ * */
 static void become_known(struct broker *broker, struct ipc_interface *interface)
 {
     if (!interface->known)

@@ -1,5 +1,5 @@
-/* The interfaces known to a broker: who provides each, who subscribed, and the last values of its
- * state topics. An interface outlives its provider; the values of a dead one do not. */
+/* The interfaces known to a broker: provider, subscribers, and the last values of state topics. An
+ * interface outlives its provider; the values of a provider that ended are dropped. */
 #ifndef CORE_IPC_INTERFACE_H
 #define CORE_IPC_INTERFACE_H
 
@@ -11,7 +11,7 @@
 struct pending;
 struct sub;
 
-/* Hands a request to a provider inside the host; input is len bytes, valid in the call. */
+/* Delivers a request to a provider inside the host; input is len bytes, valid during the call. */
 typedef void interface_deliver(struct pending *p, const char *input, size_t len);
 
 struct topic_value { /* last value of a state topic */
@@ -52,7 +52,7 @@ struct ipc_interface *interface_get(struct broker *broker, const char *name, str
  * ORB_E_LIMIT. */
 struct ipc_interface *interface_get_early(struct ipc_peer *peer, const char *name,
                                           struct orb_err *err);
-/* Frees it when it was here for subscribers only and the last is gone. */
+/* Frees it when it existed for subscribers only and the last one is gone. */
 void interface_maybe_free(struct broker *broker, struct ipc_interface *interface);
 /* peer provides contract's interface from now on, its methods numbered from base + 1; contract is
  * the peer's. ORB_E_CONFLICT: another one does; ORB_E_LIMIT. */

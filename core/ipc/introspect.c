@@ -90,8 +90,8 @@ static uint64_t value_of(const struct ipc_peer *p, int row)
     return values[row];
 }
 
-/* A client is one of several connections of a user, who has one line: connections come and go, and
- * a label that is never seen again would be a series for ever. */
+/* Clients are counted per user, one line each: connections come and go, and a label per connection
+ * would create series without end. */
 static void peer_line(struct buf *to, const struct ipc_peer *peer, const char *series, int row)
 {
     uint64_t value = 0;

@@ -1,4 +1,4 @@
-/* What the broker says about itself: interfaces, contracts and counters. */
+/* Introspection of the broker: interfaces, contracts and counters. */
 #ifndef CORE_IPC_INTROSPECT_H
 #define CORE_IPC_INTROSPECT_H
 
@@ -7,7 +7,7 @@
 
 struct broker;
 
-/* Appends JSON: the interfaces known, and who provides each. */
+/* Appends JSON: known interfaces and their providers. */
 void introspect_list(struct broker *broker, struct buf *to);
 /* Appends JSON: what an interface ("NAME[@MAJOR.MINOR]") offers. Errors as of an OPEN frame. */
 int introspect_describe(struct broker *broker, const char *interface, struct buf *to,

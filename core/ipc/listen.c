@@ -1,6 +1,6 @@
-/* The control socket: who connects is known from the kernel (SO_PEERCRED), never from what they
- * say. A descriptor is held in reserve so that an exhausted table still lets us turn people away
- * instead of spinning on a socket that stays readable. */
+/* The control socket: a client is identified by the kernel (SO_PEERCRED), never by its own data.
+ * One descriptor is held in reserve, so that when the table is full connections can be accepted and
+ * refused; otherwise the readable socket would make the loop spin. */
 #include "core/ipc/listen.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #define ACCEPTS_PER_TURN 16
 #define CLIENTS_FOR_ADMINS 16 /* of LISTEN_CLIENTS */
-#define CLIENTS_FOR_NEW 32    /* of the rest: for users who have no connection yet */
+#define CLIENTS_FOR_NEW 32    /* of the rest: for users without a connection */
 #define SUBORDINATE 65536u
 
 static void reserve(struct broker *broker)
@@ -29,7 +29,7 @@ static void reserve(struct broker *broker)
         broker->listen.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Tells a connection that is no peer why, and closes it. */
+/* Sends an error to a connection that is no peer, and closes it. */
 static void turn_away(int fd, const struct orb_err *err)
 {
     const struct frame head = {.type = FRAME_ERR};
@@ -38,7 +38,7 @@ static void turn_away(int fd, const struct orb_err *err)
 
     refusal_envelope(err, &env);
     frame_stream_add(&stream, &head, env.data, env.len, NULL, 0, NULL);
-    frame_stream_flush(&stream, MSG_DONTWAIT); /* or it does not want to know */
+    frame_stream_flush(&stream, MSG_DONTWAIT); /* failure is ignored */
     frame_stream_fini(&stream);
 }
 
@@ -79,7 +79,8 @@ static unsigned waiting_of(const struct broker *broker, uid_t uid)
     return n;
 }
 
-/* All places to wait are taken: the newest of the owner that has most of them goes. */
+/* All places for waiting connections are taken: closes the newest of the owner that has most of
+ * them. */
 static int make_room_to_wait(struct broker *broker, uid_t uid, struct orb_err *err)
 {
     unsigned at = 0, most = 0, last = broker->listen.waiting_count - 1;
@@ -122,8 +123,8 @@ static int let_wait(struct broker *broker, int fd, uid_t uid, struct orb_err *er
     return 0;
 }
 
-/* How many may be connected for one more of this user: the last places are for those who can put
- * things right, those before for users who have none. */
+/* Number of connections up to which this user may open another one: the last places are reserved
+ * for administrators, those before for users without a connection. */
 static unsigned places_of(const struct broker *broker, const struct peer_spec *spec)
 {
     unsigned limit = LISTEN_CLIENTS;
@@ -221,7 +222,7 @@ static void on_connection(struct loop_watch *poll, int status, int events)
             return;
 }
 
-/* Removes the socket file of a daemon that is gone; one that answers is an error. */
+/* Removes the socket file of a daemon that is gone; if one still answers, that is an error. */
 static int clear_path(const struct sockaddr_un *address, struct orb_err *err)
 {
     AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -8,8 +8,8 @@
 
 struct broker;
 
-/* Decides user and role of a connection from its SO_PEERCRED. 0: both are set; positive: it will be
- * known later, so the connection waits for listen_identified(); negative: refused, err says why. */
+/* Determines user and role of a connection from its SO_PEERCRED. 0: both are set; positive:
+ * pending, the connection waits for listen_identified(); negative: refused, err has the reason. */
 typedef int listen_identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                             struct orb_err *err);
 
@@ -23,9 +23,9 @@ int listen_start(struct broker *broker, const char *path, int inherited, listen_
 /* Identifies those that wait again. */
 void listen_identified(struct broker *broker);
 
-/* Is the socket's file still there? 0: yes, or there never was one; 1: it was removed or replaced,
- * and was made anew (mode 0660, without its group); negative: err says what is in the way.
- * ORB_E_STATE: an inherited one is gone, which is for its owner to make. */
+/* Whether the socket's file still exists. 0: yes, or there was none; 1: it was removed or replaced
+ * and has been created again (mode 0660, without its group); negative: err has the reason.
+ * ORB_E_STATE: an inherited one is gone, which its owner has to create. */
 int listen_check(struct broker *broker, struct orb_err *err);
 
 /* Accepts no client any more; clients that are connected stay. */

@@ -1,10 +1,10 @@
-/* Checks that take long, done on a thread. What a value costs to check is decided by the contract,
- * which is a package's, so the loop spends a fixed, short time on it (OFFLOAD_UNITS); a check that
- * needs more, and any large value, goes to one thread. The sender's next frames wait meanwhile – of
- * a service that acts for users only those of the same session – and when the result is there, the
- * frame is handled as if it came just now: whatever changed in between (a deadline passed, a
- * provider went away) is seen then. Identities take turns on the thread, whatever number of
- * connections they have. */
+/* Long checks on a thread. The cost of checking a value depends on the contract, which belongs to a
+ * package, so the loop spends a fixed short time on it (OFFLOAD_UNITS); a check that needs more,
+ * and any large value, runs on one thread. Further frames of the sender wait until then – of a
+ * service that acts for users only those of the same session – and after the check the frame is
+ * handled as if just received, so changes in between (a deadline passed, a provider is gone) are
+ * taken into account. Identities take turns on the thread, whatever the number of their
+ * connections. */
 #include "core/ipc/offload.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "core/json/scan.h"
 
 #define OFFLOAD_UNITS 4000u         /* of a check on the loop: some 0.2 ms */
-#define OFFLOAD_BYTES 32768u        /* a larger payload goes to the thread unseen */
+#define OFFLOAD_BYTES 32768u        /* a larger payload always runs on the thread */
 #define OFFLOAD_WAITING (64u << 20) /* bytes of frames that wait for the thread or are there */
 
 struct job {
@@ -109,7 +109,8 @@ static void job_free(struct offload *offload, struct job *job)
     free(job);
 }
 
-/* Who pays for a frame: a session, else the connection. NULL with err: a session that ended. */
+/* The principal charged for a frame: a session, else the connection. NULL with err: the session has
+ * ended. */
 static struct principal *payer(struct ipc_peer *peer, const struct frame *h, struct orb_err *err)
 {
     return h->type == FRAME_REQ ? principal_of(peer, h->src, err) : &peer->self;
@@ -128,7 +129,7 @@ static void finish(struct job *job)
     inframe_locate(&in);
     if (in.h.deadline_ms)
         in.h.deadline_ms = waited < in.h.deadline_ms ? in.h.deadline_ms - (uint32_t)waited : 1;
-    if (!who) { /* a session ended meanwhile, and all of its requests with it */
+    if (!who) { /* the session ended in between, and all of its requests with it */
         refusal_answer(peer, in.h.corr, &err);
     } else {
         broker->offload->on_done(peer, who, &in, job->cpu_ns);
@@ -249,7 +250,7 @@ void offload_leave(struct ipc_peer *peer)
     uv_mutex_unlock(&offload->lock);
 }
 
-/* Behind those of others that wait as long in their own line. */
+/* Queues a job fairly: after those of other identities with the same number of jobs before them. */
 static void put_in(struct offload *offload, struct job *job, const struct principal *who)
 {
     struct job **at = &offload->todo;

@@ -12,8 +12,8 @@ struct checked {
     struct orb_err err;
 };
 
-/* A frame of the peer, on behalf of who, has been checked (in->checked) and used so much processor
- * time on the thread. in is valid in the call. */
+/* A frame of the peer, on behalf of who, has been checked (in->checked) and used that much
+ * processor time on the thread. in is valid during the call. */
 typedef void offload_done(struct ipc_peer *peer, struct principal *who, struct inframe *in,
                           uint64_t cpu_ns);
 
@@ -23,16 +23,16 @@ void offload_init(struct broker *broker, offload_done *done);
 void offload_end(struct broker *broker);
 /* Once its handles are closed. */
 void offload_free(struct broker *broker);
-/* A peer goes away: what waits of it is dropped. */
+/* A peer disconnects: drops its waiting jobs. */
 void offload_leave(struct ipc_peer *peer);
 /* For tests: while held, the thread begins no check. */
 void offload_hold(struct broker *broker, bool held);
 
 #define CHECK_LATER 1
 /* Scans and checks the payload of a frame from peer against a schema of the contract. 0, an error,
- * or CHECK_LATER: the caller returns and does nothing; the frame is handled anew once the thread
- * has checked it, and until then the peer (or the session of a request) is blocked. in->data NULL:
- * a call of the host, checked at once. */
+ * or CHECK_LATER: the caller returns and does nothing; the frame is dispatched again once the
+ * thread has checked it, and until then the peer (or the session of a request) is blocked. in->data
+ * NULL: a call of the host, checked at once. */
 int offload_check(struct ipc_peer *peer, const struct contract *contract,
                   const struct schema *schema, const struct inframe *in, struct orb_err *err);
 

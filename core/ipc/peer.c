@@ -7,7 +7,7 @@
 #include "core/ipc/contract_service.h"
 #include "core/ipc/share.h"
 
-#define QUEUE_BYTES (8u << 20) /* that may wait for a peer, where its limits say nothing else */
+#define QUEUE_BYTES (8u << 20) /* queued for a peer without configured limits */
 #define REQUESTS 4096          /* of one connection in flight, all its sessions together */
 
 const char *peer_kind_name(enum peer_kind kind)

@@ -13,9 +13,8 @@
 struct broker;
 struct ipc_peer;
 
-/* Who a principal is: kind and name together; the names of different kinds are not related.
- * PEER_USER: a local user, known by SO_PEERCRED; PEER_TOKEN: the owner of an API token, known by a
- * session. */
+/* Kinds of principals; names are unique within a kind only. PEER_USER: a local user, identified by
+ * SO_PEERCRED; PEER_TOKEN: the owner of an API token, identified by a session. */
 enum peer_kind { PEER_SERVICE, PEER_USER, PEER_TOKEN, PEER_HOST };
 
 /* "service", "user", "token", "host" */
@@ -26,14 +25,14 @@ static inline bool peer_kind_is_person(enum peer_kind kind)
     return kind == PEER_USER || kind == PEER_TOKEN;
 }
 
-/* What the supervisor learns of a worker's connection. Calls come on the loop. data/len: the
- * scanned payload of the frame, valid in the call. Any of them may be NULL. */
+/* Callbacks to the supervisor about a worker's connection, called on the loop. data/len: the
+ * scanned payload of the frame, valid during the call. Any may be NULL. */
 struct peer_events {
     void (*hello)(void *arg);
     /* Writes further members of WELCOME, before hello. */
     void (*welcome)(void *arg, struct json_write *w);
     void (*ready)(void *arg, uint64_t revision);
-    void (*progress)(void *arg); /* a long callback goes on */
+    void (*progress)(void *arg); /* PROGRESS was received */
     void (*answered)(void *arg); /* a request that waited for it, with a reply or an error */
     /* From READY on: what it does follows another revision now. */
     void (*applied)(void *arg, uint64_t revision);
@@ -55,7 +54,7 @@ struct peer_spec {
     const char *const *capabilities; /* services: granted ones, NULL ends; copied */
     const struct contract *contract; /* of a service, NULL: none; the broker holds on to it */
     bool has_config;                 /* provides service.NAME@1 */
-    uint32_t progress_ms;            /* services: a call that goes on may take so long, 0: any */
+    uint32_t progress_ms;            /* services: limit of a call with PROGRESS, 0: none */
     size_t queue_bytes;              /* that may wait for it, 0: 8 MiB */
     unsigned requests;               /* it may have in flight, 0: 4096 */
     const struct peer_events *events; /* NULL for clients */
@@ -71,7 +70,7 @@ void peer_limit(struct ipc_peer *peer, size_t queue_bytes, unsigned requests);
 void peer_ping(struct ipc_peer *peer);
 /* Sends STOP: the worker finishes and exits. */
 void peer_stop(struct ipc_peer *peer);
-/* Its number as src of frames; unique for the life of the broker. */
+/* Its number as src of frames; unique per run of the broker. */
 uint32_t peer_id(const struct ipc_peer *peer);
 /* A worker serves requests only between peer_open (supervisor: Running) and peer_close; before that
  * callers get `unavailable`. service.NAME@1 is served from HELLO on. */

@@ -15,7 +15,7 @@ enum peer_queue_step {
     QUEUE_CAUSE = 6,     /* requests of one identity */
     QUEUE_EVENTS = 12,   /* beyond it events for it are dropped */
     QUEUE_REQUESTS = 13, /* beyond it requests to it are refused */
-    QUEUE_CONFIG = 14,   /* beyond it transactions do not ask it */
+    QUEUE_CONFIG = 14,   /* beyond it the peer is left out of transactions */
     QUEUE_REPLIES = 15,  /* beyond it answers to it become errors */
 };
 
@@ -33,7 +33,7 @@ struct ipc_peer {
     struct loop_scope scope;
     bool client;
     bool accepted; /* by the control socket */
-    bool greeted;  /* HELLO came */
+    bool greeted;  /* HELLO was received */
     bool open;     /* peer_open() */
     bool ready_seen;
     bool ping_open;
@@ -64,9 +64,9 @@ struct ipc_peer {
     struct pending *calls;  /* made by it */
     struct pending *serves; /* waiting for its answer */
     unsigned call_count;
-    size_t owed;            /* bytes of CANCEL and GONE that requests and callers may yet need */
+    size_t owed;            /* reserve for CANCEL and GONE that open requests may need */
     struct charge *charges; /* whose requests wait in its queue */
-    uint32_t progress_ms;   /* the longest a call that goes on may take, 0: any */
+    uint32_t progress_ms;   /* limit of a call with PROGRESS, 0: none */
     uint64_t progress_at;   /* of the loop, its last PROGRESS, 0: none */
     uint64_t frames_in, frames_out, refused, events_dropped;
     uint64_t complained_ms; /* its last record of refusal_log() */
@@ -76,7 +76,7 @@ struct ipc_peer {
  */
 struct ipc_peer *peer_new(struct broker *broker, int fd, const struct peer_spec *spec,
                           const struct conn_events *events);
-/* Frees what is its own: its handles, charges and sessions are gone before. NULL: nothing. */
+/* Frees the peer; its handles, charges and sessions were freed before. NULL: nothing. */
 void peer_free(struct ipc_peer *peer);
 
 /* The host itself, which has no connection. */
@@ -95,7 +95,7 @@ static inline size_t peer_queue(const struct ipc_peer *peer, enum peer_queue_ste
  */
 void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env,
                const char *payload, size_t len);
-/* Sends a whole frame that lives until the turn ends, uncopied. */
+/* Sends a whole frame that is valid until the turn ends, without copying. */
 void peer_pass(struct ipc_peer *peer, const unsigned char *data, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
-/* Requests waiting for their answer. A slot has a generation, and both together are the number the
- * provider sees: an answer to an earlier use of the slot does not fit. The earliest deadline stands
- * at the top of a heap and one timer waits for it; the timer may fire early, never late. */
+/* Requests waiting for their answer. The provider receives a number made of slot and generation, so
+ * an answer to an earlier use of the slot is not accepted. The earliest deadline is at the top of a
+ * heap, and one timer waits for it; the timer may fire early, never late. */
 #include "core/ipc/pending.h"
 
 #include "core/base/xalloc.h"
@@ -159,7 +159,7 @@ struct pending *pending_new(struct broker *broker, struct principal *who,
     return p;
 }
 
-/* The slot goes to the end of the free list: its number is used again as late as possible. */
+/* Appends the slot to the free list, so that its number is reused as late as possible. */
 void pending_end(struct pending *p)
 {
     struct pending_table *table = &p->caller->broker->pending;
@@ -243,7 +243,7 @@ void pending_init(struct broker *broker, void (*late)(struct pending *p),
     table->postponed = postponed;
     uv_timer_init(broker->loop, &table->timer);
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&table->timer);
-    uv_unref((uv_handle_t *)&table->timer); /* connections keep the loop alive */
+    uv_unref((uv_handle_t *)&table->timer); /* only connections keep the loop running */
 }
 
 void pending_fini(struct broker *broker)

@@ -20,7 +20,7 @@ struct pending {
     uint64_t since, deadline; /* of the loop, milliseconds */
     uint32_t deadline_ms;
     struct principal *who;
-    struct ipc_peer *caller; /* who->owner */
+    struct ipc_peer *caller; /* shortcut for who->owner */
     struct target target;
     struct inflight *inflight;
     struct pending *caller_prev, *caller_next; /* also the free list */
@@ -42,20 +42,20 @@ struct pending_table {
     void (*postponed)(const struct pending *p, uint32_t left_ms);
 };
 
-/* late is called when a deadline has passed, and ends the request; postponed when it passed, but
- * the provider said that it goes on: left_ms are left. */
+/* late is called when a deadline has passed, and ends the request; postponed when it passed but the
+ * provider has sent PROGRESS: left_ms are left. */
 void pending_init(struct broker *broker, void (*late)(struct pending *p),
                   void (*postponed)(const struct pending *p, uint32_t left_ms));
 /* Once its timer is closed. */
 void pending_fini(struct broker *broker);
-/* A request of who, charged to inflight with bytes. NULL: PENDING_BLOCK * PENDING_BLOCKS are there
- * already. Owned by the table, until pending_end(). */
+/* A request of who, charged to inflight with bytes. NULL: the table is full (PENDING_BLOCK *
+ * PENDING_BLOCKS). Owned by the table until pending_end(). */
 struct pending *pending_new(struct broker *broker, struct principal *who,
                             const struct target *target, struct inflight *inflight, uint32_t bytes,
                             uint32_t deadline_ms);
 /* Frees a request, and what it was charged; its deadline is over. */
 void pending_end(struct pending *p);
-/* The number the provider knows it by: slot and generation. */
+/* Its number at the provider: slot and generation. */
 uint32_t pending_corr(const struct pending *p);
 /* NULL: no request of that number waits for this provider. */
 struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, uint32_t corr);

@@ -1,4 +1,4 @@
-/* Who requests are made by: a connection itself, or a session it acts for. */
+/* Principals: a connection itself, or a session it acts for, on whose behalf requests are made. */
 #ifndef CORE_IPC_PRINCIPAL_H
 #define CORE_IPC_PRINCIPAL_H
 
@@ -29,20 +29,20 @@ struct principal {
     struct principal *next_session;
 };
 
-/* The principals of a broker by their id. Ids count up and do not come back, so a provider may key
+/* The principals of a broker by their id. Ids count up and are not reused, so a provider may key
  * state by them until GONE. */
 struct principal_table {
     struct principal *buckets[PRINCIPAL_BUCKETS];
     uint32_t last_id;
 };
 
-/* Gives who, which its owner keeps, its id and enters it. */
+/* Assigns an id to who, which stays its owner's, and adds it. */
 void principal_add(struct principal_table *table, struct principal *who);
-/* Takes who out, if it is there. */
+/* Removes who, if present. */
 void principal_remove(struct principal_table *table, struct principal *who);
 /* NULL: there is none of that id. */
 struct principal *principal_find(const struct principal_table *table, uint32_t id);
-/* The one behind src of a frame from peer. NULL with err: ORB_E_PROTOCOL src was forged,
+/* The principal for src of a frame from peer. NULL with err: ORB_E_PROTOCOL src was forged,
  * ORB_E_UNAUTHENTICATED the session has ended. */
 struct principal *principal_of(struct ipc_peer *peer, uint32_t src, struct orb_err *err);
 /* Does each pay for what the other takes (account.h)? */

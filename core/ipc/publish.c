@@ -1,6 +1,6 @@
-/* Events: one publisher, many subscribers. A subscriber that does not read costs its own queue and
- * nothing else: its events are counted instead of sent, and GAP tells it how many. Nothing that
- * others publish ends a connection. */
+/* Events: one publisher, many subscribers. A subscriber that does not read loses only its own
+ * events: they are counted instead of sent, and GAP carries the count. Events published by others
+ * never end a connection. */
 #include "core/ipc/publish.h"
 
 #include <string.h>
@@ -142,7 +142,7 @@ static void deliver(struct sub *sub, const struct contract_event *event, const u
     conn_send(&peer->conn, (const unsigned char *)text, len);
 }
 
-/* The head of an event's frame; it lives until the end of the turn, like text. */
+/* Header and envelope of an event's frame, valid until the end of the turn, like text. */
 static unsigned char *make_head(struct broker *broker, const struct ipc_interface *interface,
                                 const struct contract_event *event, size_t len, size_t *ret_len)
 {
@@ -174,7 +174,7 @@ static void deliver_cut(struct ipc_interface *interface, struct sub *sub,
     deliver(sub, event, head, head_len, (char *)text, cut.len);
 }
 
-/* text lives until the end of the turn; within: the same of an event with "within". */
+/* text is valid until the end of the turn; within: the filter of an event with "within". */
 static void distribute(struct broker *broker, struct ipc_interface *interface,
                        const struct contract_event *event, const char *text, size_t len,
                        const struct within *within)

@@ -1,4 +1,4 @@
-/* Events: from their publisher to those who subscribed. */
+/* Events, from the publisher to the subscribers. */
 #ifndef CORE_IPC_PUBLISH_H
 #define CORE_IPC_PUBLISH_H
 
@@ -6,12 +6,12 @@
 
 /* PUB frame. */
 void publish_on_pub(struct ipc_peer *peer, struct inframe *in);
-/* Checks an event of interface against its contract and distributes it. in->payload lives until the
- * end of the turn. 0, CHECK_LATER (frames only), ORB_E_NOT_FOUND no such topic, ORB_E_LIMIT, or
- * what the contract says. */
+/* Checks an event of interface against its contract and distributes it. in->payload must be valid
+ * until the end of the turn. 0, CHECK_LATER (frames only), ORB_E_NOT_FOUND no such topic,
+ * ORB_E_LIMIT, or a violation of the contract. */
 int publish_event(struct ipc_peer *peer, struct ipc_interface *interface, const char *topic,
                   const struct inframe *in, struct orb_err *err);
-/* Tells a peer whose queue drained what it missed. false: its queue is full again. */
+/* Sends GAP for dropped events to a peer whose queue drained. false: its queue is full again. */
 bool publish_gaps(struct ipc_peer *peer);
 /* Sends sub the last values of the state topics it is for. */
 void publish_replay(const struct ipc_interface *interface, struct sub *sub);

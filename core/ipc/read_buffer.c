@@ -1,5 +1,5 @@
-/* Short beginnings of frames are copied in front of what is read next; the rest of a long one is
- * read straight behind its beginning. */
+/* The short beginning of a frame is copied before the data read next; the rest of a long frame is
+ * read directly after its beginning. */
 #include "core/ipc/read_buffer.h"
 
 #include <errno.h>

@@ -24,9 +24,9 @@ struct read_chunk {
     unsigned char *owned; /* to be freed once data is not used any more; NULL: it is the arena's */
 };
 
-/* Reads from fd once. 0: ret_chunk is set, with len 0 while the rest of a long frame has not come;
- * below 0: -EAGAIN nothing came, -ENODATA the stream ended, -ENOBUFS the arena is full (nothing was
- * read), -EBADMSG file descriptors came along, else the socket's error. */
+/* Reads from fd once. 0: ret_chunk is set, with len 0 while a long frame is incomplete; below 0:
+ * -EAGAIN nothing to read, -ENODATA end of stream, -ENOBUFS the arena is full (nothing was read),
+ * -EBADMSG file descriptors were received, else the socket's error. */
 int read_buffer_fill(struct read_buffer *buffer, int fd, struct turn_memory *memory,
                      struct read_chunk *ret_chunk);
 /* What was kept, without reading. */

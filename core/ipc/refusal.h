@@ -1,5 +1,5 @@
-/* How a frame is refused: the error goes to its sender, is counted by its code, and some are
- * logged; what breaks the protocol disconnects. */
+/* Refusal of a frame: the error is sent to its sender, counted by code, and some are logged; a
+ * protocol violation disconnects. */
 #ifndef CORE_IPC_REFUSAL_H
 #define CORE_IPC_REFUSAL_H
 
@@ -20,7 +20,7 @@ void refusal_send(struct ipc_peer *peer, uint32_t corr, const struct orb_err *er
 void refusal_count(struct ipc_peer *peer, const struct orb_err *err);
 /* Both: the frame corr of the peer is refused by the broker. */
 void refusal_answer(struct ipc_peer *peer, uint32_t corr, const struct orb_err *err);
-/* Counts the refusal, tells the peer why (ERR of corr 0) and ends the connection. */
+/* Counts the refusal, sends the error to the peer (ERR of corr 0) and ends the connection. */
 void refusal_disconnect(struct ipc_peer *peer, const struct orb_err *err);
 /* A warning `event` about the peer, with err; at most one per peer and second. */
 void refusal_log(struct ipc_peer *peer, const char *event, const struct orb_err *err);

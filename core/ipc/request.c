@@ -1,5 +1,5 @@
-/* Requests and their answers. A request and a reply change only in their header on the way through;
- * what a provider says about errors is read and written anew. */
+/* Requests and their answers. Of a request and a reply only the header is changed in passing;
+ * errors of a provider are parsed and written again. */
 #include "core/ipc/request.h"
 
 #include "core/ipc/access.h"
@@ -13,9 +13,9 @@
 #include "core/ipc/share.h"
 #include "core/json/scan.h"
 
-/* Quota check before anything is sent to the provider: its write queue must have room for the
- * request, the PEER frame of the caller, CANCEL and GONE; else the request is refused. inflight
- * may be NULL. */
+/* Quota check before anything is sent to the provider: its write queue must have space for the
+ * request, the PEER frame of the caller, CANCEL and GONE; else the request is refused. inflight may
+ * be NULL. */
 static int check_limits(const struct principal *who, const struct target *target,
                         const struct inflight *inflight, uint32_t bytes, struct orb_err *err)
 {
@@ -232,7 +232,7 @@ void request_late(struct pending *p)
     else
         orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", interface, method,
                  (double)p->deadline_ms / 1000,
-                 took > p->deadline_ms ? " of saying that it goes on" : "");
+                 took > p->deadline_ms ? " of reported progress" : "");
     provider->broker->deadlines++;
     request_cancel(p);
     request_fail(p, &err);

@@ -23,7 +23,7 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
 
     if (broker->starting[0])
         return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", broker->starting);
-    if (own && own->contract) /* it has a contract while its worker lives */
+    if (own && own->contract) /* its own methods exist while its worker runs */
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
     for (struct ipc_interface *i = broker->interfaces; i; i = i->next)
         if (i->contract && strncmp(i->name, "service.", 8))
@@ -63,7 +63,7 @@ int resolve_interface(struct broker *broker, const char *to, struct ipc_interfac
         return unknown_interface(broker, name, err);
     if (at && (major != interface->contract->major || minor > interface->contract->minor))
         return orb_fail(err, ORB_E_VERSION,
-                        "%s is version %s here; %.60s asks for major %u and a minor of at least %u",
+                        "%s is version %s here; %.60s requires major %u and a minor of at least %u",
                         name, interface->contract->version, to, major, minor);
     *ret_interface = interface;
     return 0;
@@ -130,7 +130,7 @@ static struct method_handle *find_handle(struct ipc_peer *peer, const char *to, 
     return NULL;
 }
 
-/* A handle is never given to another target, so a stale one can only be gone. */
+/* A handle is never reused for another target, so a stale one is reported as gone. */
 static struct method_handle *make_handle(struct ipc_peer *peer, const char *to, const char *method,
                                          struct orb_err *err)
 {
@@ -211,7 +211,8 @@ void resolve_leave(struct broker *broker, struct ipc_peer *provider)
         for (unsigned i = 0; i < peer->handle_count; i++)
             if (peer->handles[i].target.provider == provider) {
                 peer->handles[i].target.provider = NULL;
-                if (peer != provider) /* the handle is dead: tell at once, not at the next use */
+                if (peer !=
+                    provider) /* the handle is void: tell callers at once, not at the next use */
                     peer_send(peer, &(struct frame){.type = FRAME_GONE, .handle = i + 1}, NULL,
                               NULL, 0);
             }

@@ -1,5 +1,5 @@
-/* Finds the provider of a method by interface, version and name; and the handles that OPEN gives
- * out so that a request need not name them. */
+/* Resolves interface, version and name of a method to its provider; and the handles that OPEN
+ * returns, so that requests need not name the method. */
 #ifndef CORE_IPC_RESOLVE_H
 #define CORE_IPC_RESOLVE_H
 
@@ -10,17 +10,17 @@
 struct method_handle { /* a handle given by OPENED is its index + 1 */
     char *to;
     char *method_name;
-    struct target target; /* provider NULL: gone */
+    struct target target; /* provider NULL: disconnected */
     bool allowed;         /* to the connection itself; sessions are checked one by one */
 };
 
-/* Finds the interface of `to`, "NAME[@MAJOR[.MINOR]]"; its contract is known and of a fitting
- * version. ORB_E_INVALID, ORB_E_NOT_FOUND (err names a similar one), ORB_E_UNAVAILABLE,
+/* Finds the interface of `to`, "NAME[@MAJOR[.MINOR]]", with a known contract of a compatible
+ * version. ORB_E_INVALID, ORB_E_NOT_FOUND (err suggests a similar one), ORB_E_UNAVAILABLE,
  * ORB_E_VERSION. */
 int resolve_interface(struct broker *broker, const char *to, struct ipc_interface **ret_interface,
                       struct orb_err *err);
-/* Who provides method of `to` now; ret_target->provider is NULL when nothing does. Errors as of
- * resolve_interface(). */
+/* The current provider of method of `to`; ret_target->provider is NULL when there is none. Errors
+ * as of resolve_interface(). */
 int resolve_method(struct broker *broker, const char *to, const char *method,
                    struct target *ret_target, struct orb_err *err);
 /* 0: the provider takes requests; ORB_E_UNAVAILABLE, ORB_E_GONE. err may be NULL. */
@@ -30,7 +30,7 @@ int resolve_available(const struct target *target, struct orb_err *err);
 void resolve_on_open(struct ipc_peer *peer, struct inframe *in);
 /* NULL: the handle was never given to the peer. */
 struct method_handle *resolve_handle(struct ipc_peer *peer, uint32_t handle);
-/* A provider goes away: handles to it become void, and their owners are told (GONE). */
+/* A provider disconnects: handles to it become void, and their owners get GONE. */
 void resolve_leave(struct broker *broker, struct ipc_peer *provider);
 void resolve_free_all(struct ipc_peer *peer);
 

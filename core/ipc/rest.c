@@ -1,8 +1,8 @@
-/* Who takes long turns pays for them in time. A frame can cost the loop milliseconds – a large
- * value against a contract that is costly to check – and nothing is looked at in the middle of it.
- * So a peer whose turn was long is not read for many times as long: others wait for few of its
- * turns, however it goes on. Several connections of one identity rest the longer, each of them, and
- * one that hangs up leaves its rest to the next. Answers to it are written all the while. */
+/* Throttling by processor time. A frame can cost the loop milliseconds – a large value against a
+ * contract that is costly to check – and cannot be interrupted. So a peer whose turn was long is
+ * not read for a multiple of that time: others wait for few of its turns. With several connections
+ * an identity rests longer on each, and the rest of a closed connection is carried over to the next
+ * one. Answers to it are written all the while. */
 #include "core/ipc/rest.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "core/ipc/account.h"
 #include "core/ipc/broker_internal.h"
 
-#define LONG_NS 2000000u /* a turn that is none of others' concern ends before */
+#define LONG_NS 2000000u /* shorter turns are not throttled */
 #define FACTOR 15u       /* so much longer than the turn is the rest: 1 of 16 milliseconds is its */
 #define MOST_MS 5000u
 #define STALLED_MS 1u

@@ -4,7 +4,7 @@
 
 #include "core/ipc/principal.h"
 
-/* The rest of a connection that was closed meanwhile, for the next one of the same identity. */
+/* Remaining rest of a closed connection, for the next one of the same identity. */
 struct owed_rest {
     uint64_t until_ms; /* of the loop */
     enum peer_kind kind;
@@ -22,9 +22,9 @@ void rest_turn(struct broker *broker);
 /* What has been used so far is not charged. */
 void rest_mark(struct broker *broker);
 
-/* The peer's timer; a rest that its identity owes begins at once. */
+/* Sets up the peer's timer; a rest carried over by its identity starts at once. */
 void rest_begin(struct ipc_peer *peer);
-/* The peer goes away: what is left of its rest is owed by its identity. */
+/* The peer disconnects: its remaining rest is carried over to its identity. */
 void rest_end(struct ipc_peer *peer);
 /* Frames of the peer are left over, but it does not read what waits for it: a short rest. */
 void rest_stalled(struct ipc_peer *peer);
@@ -39,7 +39,7 @@ void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns);
 uint64_t rest_of(struct broker *broker, uint64_t took_ns);
 /* The same for processor time that is known. */
 uint64_t rest_ms(uint64_t used_ns);
-/* Keeps, and finds, what an identity would have rested yet, in milliseconds. */
+/* Stores the remaining rest of an identity, in milliseconds. */
 void rest_owe(const struct principal *who, uint64_t ms);
 /* Milliseconds that rest_owe() kept for the identity, 0: none. */
 uint64_t rest_owed(const struct principal *who);

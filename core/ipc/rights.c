@@ -1,5 +1,5 @@
-/* The surprise: a process that exits does not linger over what it closes. So a socket with
- * something in its queue goes to a thread with a table of descriptors of its own, which ends. */
+/* Note: close() of a socket with SO_LINGER does not block in a process that exits. So a socket with
+ * unread descriptors is closed by a thread with its own descriptor table, which ends. */
 #include "core/ipc/rights.h"
 
 #include <errno.h>
@@ -95,7 +95,7 @@ void rights_close(int fd, bool perhaps)
 {
     int queued = 0;
 
-    if (perhaps && shutdown(fd, SHUT_RD) == 0) /* nothing more comes */
+    if (perhaps && shutdown(fd, SHUT_RD) == 0) /* no more data is received */
         perhaps = ioctl(fd, SIOCINQ, &queued) < 0 || queued > 0;
     if (perhaps)
         close_elsewhere(fd);

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Lets the kernel refuse them, at fd and what is accepted from it. false: it cannot (before Linux
- * 6.16); then rights_look and rights_close are needed. */
+/* Makes the kernel refuse descriptors on fd and connections accepted from it. false: not supported
+ * (before Linux 6.16); then rights_look and rights_close are needed. */
 bool rights_refuse(int fd);
 /* How many of at most len bytes at fd have no descriptors with them: the number, or a negative
  * errno; -EBADMSG: some do. Nothing is taken from fd; to holds what was seen. */

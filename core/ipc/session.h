@@ -9,7 +9,7 @@
 struct broker;
 struct ipc_peer;
 
-/* Makes a session of user/role that peer (an id) may put into src. Gone with the peer.
+/* Opens a session of user/role that peer (an id) may use as src. It ends with the peer.
  * ORB_E_NOT_FOUND: no such peer; ORB_E_DENIED: it lacks session.delegate; ORB_E_INVALID: role or
  * name; ORB_E_LIMIT. */
 int session_open(struct broker *broker, uint32_t peer, const char *user, const char *role,
@@ -20,7 +20,7 @@ int session_close(struct broker *broker, uint32_t peer, uint32_t session, struct
 /* Ends every session of the user. */
 void session_end_user(struct broker *broker, const char *user);
 
-/* Of a peer that goes away: ends all of its sessions; frees them, once nothing refers to them. */
+/* A peer disconnects: ends all of its sessions, and frees them once they are unreferenced. */
 void session_close_all(struct ipc_peer *peer);
 void session_free_all(struct ipc_peer *peer);
 

@@ -9,7 +9,7 @@ struct sub {
     struct ipc_peer *peer; /* NULL: the host, cb */
     char topic[52];        /* "*": all */
     bool early;            /* made before anything provided the interface */
-    bool ended;            /* it missed a strict event: it goes once that is told */
+    bool ended;            /* a strict event was dropped: removed after GAP was sent */
     uint64_t dropped;      /* since the last GAP */
     host_event *cb;
     void *arg;
@@ -25,7 +25,7 @@ struct sub *sub_add(struct ipc_interface *interface, struct ipc_peer *peer, cons
 bool sub_matches(const struct sub *sub, const char *topic);
 /* Takes out and frees one of a peer. */
 void sub_drop(struct sub **at);
-/* Drops those of a peer that goes away, and the interfaces that were here for them only. */
+/* Drops those of a peer that disconnects, and interfaces that existed for them only. */
 void sub_leave(struct ipc_peer *peer);
 
 #endif

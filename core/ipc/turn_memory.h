@@ -1,6 +1,6 @@
-/* Memory that lives until a turn of the loop ends: the arena, into which connections are read one
- * behind the other, and blocks for frames made here. Frames borrow it until they are written, so
- * that passing one on copies nothing. */
+/* Memory valid until a turn of the loop ends: the arena, into which connections read one after the
+ * other, and blocks for frames created here. Frames borrow it until they are written, so passing
+ * one on copies nothing. */
 #ifndef CORE_IPC_TURN_MEMORY_H
 #define CORE_IPC_TURN_MEMORY_H
 
@@ -26,10 +26,10 @@ unsigned char *turn_memory_get(struct turn_memory *memory, size_t len);
 /* What was got is not in use any more. */
 void turn_memory_reset_blocks(struct turn_memory *memory);
 
-/* Where len bytes can be read to in the arena; NULL: it is full, so what borrows it must be written
- * and the arena be reset. Only what turn_memory_keep() is told of stays used. */
+/* Space for len bytes in the arena; NULL: it is full, so borrowers must be written and the arena
+ * reset. Only what is passed to turn_memory_keep() stays used. */
 unsigned char *turn_memory_room(struct turn_memory *memory, size_t len);
-/* The first len bytes of the room given last are in use until the reset. */
+/* the host is gone: nothing to report to */
 void turn_memory_keep(struct turn_memory *memory, size_t len);
 /* Takes the arena back: nothing in it may be used any more. */
 void turn_memory_reset_arena(struct turn_memory *memory);

@@ -1,6 +1,6 @@
-/* What of an event a service may see. A contract can say of a list of paths in a payload which
- * capability with a path covers them ("within"); each service then receives the list cut down to
- * what it was granted. For people the role alone decides. */
+/* Filters events for services. A contract can name a list of paths in a payload and the capability
+ * that covers them ("within"); each service receives the list reduced to its grants. Users are
+ * checked by role alone. */
 #include "core/ipc/within.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ int within_read(json_t *event, const char *path, struct contract_event *e, struc
                        capabilities[0]);
 }
 
-/* Only the list becomes a tree: what stands beside it may be anything of any size. */
+/* Only the list is parsed into a tree: other members may have any size. */
 int within_parse(const struct contract_event *event, const char *text, size_t len,
                  struct within *ret_within, struct orb_err *err)
 {
@@ -69,7 +69,8 @@ static bool below(const char *path, const char *top)
     return !strncmp(path, top, len) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* One path for one grant: itself, the granted path when that lies below it, or nothing. */
+/* Adds the part of one path that one grant covers: the path, the granted path when that is below
+ * it, or nothing. */
 static void keep(json_t *kept, const char *path, const char *granted)
 {
     size_t len = strlen(granted);

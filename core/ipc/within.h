@@ -28,8 +28,8 @@ int within_parse(const struct contract_event *event, const char *text, size_t le
                  struct within *ret_within, struct orb_err *err);
 /* Does peer receive the event cut down? event may be NULL. */
 bool within_applies(const struct contract_event *event, const struct ipc_peer *peer);
-/* Appends the payload as peer may see it: of each path itself, when it lies below a granted one, or
- * the granted one, when that lies below it; each once. */
+/* Appends the payload as peer may see it: each path itself when it is below a granted one, or the
+ * granted one when that is below it; without duplicates. */
 void within_cut(const struct contract_event *event, const struct ipc_peer *peer,
                 const struct within *within, struct buf *to);
 

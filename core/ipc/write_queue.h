@@ -1,5 +1,5 @@
-/* What waits to be written to one socket: slices of memory that others own until the turn of the
- * loop ends, and behind a full socket a copy of the rest. */
+/* Output queue of one socket: slices of memory that others own until the turn of the loop ends,
+ * and, when the socket is full, a copy of the rest. */
 #ifndef CORE_IPC_WRITE_QUEUE_H
 #define CORE_IPC_WRITE_QUEUE_H
 
@@ -13,7 +13,7 @@ struct write_queue {
     struct iovec iov[WRITE_QUEUE_IOV]; /* borrowed */
     unsigned iov_count;
     size_t iov_bytes;
-    char *backlog; /* goes before iov; from backlog_at to backlog_len */
+    char *backlog; /* sent before iov; from backlog_at to backlog_len */
     size_t backlog_at, backlog_len, backlog_cap;
 };
 
@@ -34,7 +34,7 @@ int write_queue_send(struct write_queue *q, int fd, size_t *ret_sent);
 /* The socket has room: writes of the copy. Results as of write_queue_send(). */
 int write_queue_drain(struct write_queue *q, int fd, size_t *ret_sent);
 
-/* Forgets all that waits; nothing is borrowed afterwards. */
+/* Drops all queued data; nothing is borrowed afterwards. */
 void write_queue_drop(struct write_queue *q);
 void write_queue_fini(struct write_queue *q);
 

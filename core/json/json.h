@@ -44,8 +44,8 @@ static inline const char *json_space(const char *p, const char *end)
     return p;
 }
 
-/* p: the opening quote. Returns the place behind the closing one (or end). escaped is set when a
- * backslash stands between, else left. */
+/* p: the opening quote. Returns the position after the closing one (or end). Sets escaped when
+ * there is a backslash in between, else leaves it. */
 static inline const char *json_string_end(const char *p, const char *end, bool *escaped)
 {
     for (p++; p < end;) {
@@ -83,7 +83,7 @@ static inline const char *json_string_end(const char *p, const char *end, bool *
     return end;
 }
 
-/* The value that starts at p (no space before it). Returns the place behind it. */
+/* The value that starts at p (no space before it). Returns the position after it. */
 const char *json_value(const char *p, const char *end, struct json_slice *ret_value);
 
 /* Steps through an object or an array; start with json_iter_init. */

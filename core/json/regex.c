@@ -156,7 +156,7 @@ static uint32_t unicode_escape(struct parser *s)
     return 0x10000 + ((code - 0xd800) << 10) + ((low - 0xdc00) & 0x3ff);
 }
 
-/* Behind a backslash: a single character. */
+/* Parses the character after a backslash. */
 static uint32_t escaped_char(struct parser *s)
 {
     static const char names[] = "nrtfv0", values[] = "\n\r\t\f\v\0";
@@ -207,7 +207,7 @@ static bool class_atom(struct parser *s, unsigned class, uint32_t *ret_code)
     return false;
 }
 
-/* Behind "[". */
+/* Parses the class after "[". */
 static unsigned class(struct parser *s)
 {
     unsigned number = class_new(s);

@@ -13,7 +13,7 @@
 
 struct regex;
 
-/* NULL: why says what was expected at which byte. */
+/* NULL: invalid; why names what was expected and the byte offset. */
 struct regex *regex_compile(const char *pattern, char *why, size_t size);
 void regex_free(struct regex *regex);
 /* Is there a match anywhere in the text (UTF-8)? */

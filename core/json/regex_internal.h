@@ -10,8 +10,8 @@ enum regex_op {
     RE_CHAR,  /* value: the code point */
     RE_ANY,   /* all but line ends */
     RE_CLASS, /* value: number of the class */
-    RE_SPLIT, /* go on at value and at other */
-    RE_JUMP,  /* go on at value */
+    RE_SPLIT, /* continue at value and at other */
+    RE_JUMP,  /* continue at value */
     RE_START,
     RE_END,
     RE_BOUNDARY,

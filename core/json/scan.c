@@ -14,7 +14,7 @@
 #include "core/json/json.h"
 #include "core/json/scan_keys.h"
 
-#define DEEPEST 256     /* what limits may ask for at most: each level takes ~600 bytes of stack */
+#define DEEPEST 256     /* upper bound of limits: each level takes ~600 bytes of stack */
 #define NUMBER_BYTES 63 /* cJSON reads no longer literal */
 
 struct scan {
@@ -87,7 +87,7 @@ static inline void space(struct scan *s)
         s->p = json_space(s->p, s->end);
 }
 
-/* The four hex digits behind "\u" at p; -1 when they are not four. */
+/* The four hex digits after "\u" at p; -1 when there are not four. */
 static int hex4(const char *p, const char *end)
 {
     int v = 0;
@@ -133,8 +133,8 @@ static int escape(struct scan *s)
     return 0;
 }
 
-/* Skips what is neither a quote, a backslash, a control character nor beyond ASCII; may stop short
- * of the first of those, never behind it. */
+/* Skips characters other than quotes, backslashes, control characters and non-ASCII; may stop
+ * before the first of those. */
 static inline const char *skip_plain(const char *p, const char *end)
 {
 #ifdef __SSE2__
@@ -165,7 +165,7 @@ static inline const char *skip_plain(const char *p, const char *end)
     return p;
 }
 
-/* A string, s->p at its quote. Says whether it held escapes. */
+/* Parses a string, s->p at its quote. ret_escaped: it has escapes. */
 static int string(struct scan *s, bool *ret_escaped)
 {
     const char *p = s->p + 1, *end = s->end;

@@ -24,7 +24,7 @@ struct json_limits {
 };
 
 /* Checks the whole text. limits NULL: JSON_MAX_DEPTH, JSON_MAX_KEYS. Error ORB_E_SYNTAX (or
- * ORB_E_LIMIT) says what was found at which byte (and line:column) and what was expected. */
+ * ORB_E_LIMIT) with byte offset, line:column, what was found and what was expected. */
 int scan_json(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err);
 
 /* A piece of the text: one value. type: 'o' 'a' 's' (string) 'i' (integer) 'n' (other number) 't'
@@ -35,7 +35,7 @@ struct json_slice {
     char type;
 };
 
-/* Finds a member of the object text (already scanned). Returns 1 found, 0 not. */
+/* Finds a member of the object text (scanned before). Returns 1 when found, else 0. */
 int json_member(const char *text, size_t len, const char *key, struct json_slice *ret_value);
 /* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. (Not
  * called json_string: jansson exports that name.) */

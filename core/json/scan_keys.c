@@ -51,7 +51,7 @@ const char *scan_keys_plain(const char *p, size_t *len, char *stack, char **heap
     return to;
 }
 
-/* 1 the same key, 0 another, ORB_E_NOMEM. Only asked when the hashes agree. */
+/* 1: the same key, 0: another, ORB_E_NOMEM. Called only when the hashes are equal. */
 static int key_same(const struct key_source *s, const struct key *a, const struct key *b)
 {
     char a_stack[KEY_ON_STACK], b_stack[KEY_ON_STACK];

@@ -10,7 +10,8 @@
 
 struct key {
     uint64_t hash;
-    uint32_t at; /* of its first byte in the text; 0: free slot (a brace always stands before) */
+    uint32_t
+        at; /* offset of its first byte in the text; 0: free slot (a brace always precedes a key) */
     uint32_t len;
 };
 

@@ -71,11 +71,11 @@ int schema_check_within(const struct schema *schema, const char *text, size_t le
 int schema_check_some(const struct schema *schema, const char *text, size_t len, uint64_t units,
                       struct orb_err *err);
 
-/* The subschema that governs the value at a JSON pointer below this schema ("" is the schema
- * itself), following properties, patternProperties, additionalProperties, items, $ref and the
- * alternatives of allOf/anyOf/oneOf; each name on the way must also satisfy propertyNames. NULL
- * with err (ORB_E_SCHEMA: what is not known, what is, did you mean) when nothing may stand there.
- * The result belongs to schema. ORB_E_LIMIT: it costs more than a budget to find. */
+/* The subschema for the value at a JSON pointer below this schema ("" is the schema itself),
+ * following properties, patternProperties, additionalProperties, items, $ref and the alternatives
+ * of allOf/anyOf/oneOf; each name on the way must also satisfy propertyNames. NULL with err
+ * (ORB_E_SCHEMA: the unknown name, the known ones, did you mean) when no value is allowed there, or
+ * ORB_E_LIMIT when the budget is exceeded. The result belongs to schema. */
 const struct schema *schema_facts_at(const struct schema *schema, const char *pointer,
                                      struct orb_err *err);
 
@@ -84,8 +84,8 @@ const struct schema *schema_facts_at(const struct schema *schema, const char *po
 const struct schema *schema_facts_within(const struct schema *schema, const char *pointer,
                                          struct schema_shared *shared, struct orb_err *err);
 
-/* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
- */
+/* Annotations for front ends. NULL or false when absent; $ref is followed for those that are absent
+ * here. */
 const char *schema_facts_title(const struct schema *schema);
 const char *
 schema_facts_type(const struct schema *schema); /* "object", "string", …; NULL several */
@@ -93,11 +93,11 @@ bool schema_facts_flag(const struct schema *schema,
                        const char *keyword); /* x-orb-secret, x-orb-risk */
 /* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
 const char *schema_facts_text(const struct schema *schema, const char *keyword);
-/* Is the value at pointer below schema secret: under x-orb-secret, wherever around it the keyword
- * stands, also behind $ref, allOf, anyOf and oneOf? */
+/* Whether the value at pointer below schema is secret: x-orb-secret applies to it, on any level
+ * around it, also through $ref, allOf, anyOf and oneOf. */
 bool schema_secret_hides(const struct schema *schema, const char *pointer);
-/* How many bytes of the pointer may be shown: up to the first value on its way that is secret or
- * that no schema describes; the names below such a one tell of it. */
+/* Length of the prefix of the pointer that may be shown: up to the first value on its way that is
+ * secret or has no schema, because names below it would disclose it. */
 size_t schema_secret_shows(const struct schema *schema, const char *pointer);
 /* schema_secret_hides with shared units, as schema_facts_within: when they do not do, it is secret.
  */
@@ -108,10 +108,10 @@ size_t schema_secret_shows_within(const struct schema *schema, const char *point
                                   struct schema_shared *shared);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_facts_ref_target(const struct schema *schema);
-/* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
+/* Calls cb for every value in text to which an x-orb-ref applies: its path below base_path, the
  * target pointer and the value as a word; for an x-orb-ref inside propertyNames the name of the
- * member is the value. Of anyOf and oneOf the first alternative that fits counts. Stops and returns
- * what cb returns when that is not 0. The walk has a budget like a check: ORB_E_LIMIT. */
+ * member is the value. Of anyOf and oneOf the first alternative that matches counts. Stops at the
+ * first non-zero result of cb and returns it. ORB_E_LIMIT: the budget is exceeded. */
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
 /* Walks text (len bytes, which must have passed the check by schema) with a budget of its own;
  * base_path is put before the paths. Returns what cb returned, 0, or ORB_E_LIMIT. */

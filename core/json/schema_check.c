@@ -97,7 +97,7 @@ static int check_name(struct check *c, const struct schema *s, const struct spot
 
 /* The names of a schema that an object has. */
 struct names {
-    bool *seen; /* NULL: not asked for */
+    bool *seen; /* NULL: not tracked */
     size_t required;
 };
 
@@ -258,7 +258,7 @@ static unsigned type_of(const struct json_slice *v)
     }
 }
 
-/* The one alternative the value was meant for, as far as its type tells; NULL when that is open. */
+/* The alternative whose type is the only one to match; NULL when several do or none. */
 static const struct schema *meant(const struct schema_list *list, const struct json_slice *v)
 {
     const struct schema *found = NULL;

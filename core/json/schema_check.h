@@ -14,12 +14,12 @@ struct check {
     uint64_t charged; /* since it paused last */
     const struct schema_shared *shared; /* NULL: it does not pause */
     unsigned depth;
-    unsigned quiet; /* above 0: an alternative is tried, its mismatches need no words */
+    unsigned quiet; /* above 0: an alternative is being tried, errors need no text */
     const char *base;
     struct orb_err *err;
 };
 
-/* Where a value stands: a chain on the stack that becomes a path only in an error. */
+/* Position of a value: a chain on the stack, turned into a path only for an error. */
 struct spot {
     const struct spot *up; /* NULL above: the whole text, at the base path */
     const char *key;       /* inside the quotes, as spelled; NULL: an element */
@@ -30,7 +30,7 @@ struct spot {
 /* A check of text, which must outlive it. base_path: put before the paths of errors. */
 void schema_check_init(struct check *c, const char *text, size_t len, const char *base_path,
                        struct orb_err *err);
-/* Checks the value that starts at p and says where it ends (on success). */
+/* Checks the value that starts at p and returns where it ends (on success). */
 int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
                        const char *p, const char **ret_end);
 

@@ -62,7 +62,7 @@ int schema_compile_spend(struct compile *c, uint64_t units)
                        COMPILE_BUDGET);
 }
 
-/* Where the schema of a document node stands or would be put. */
+/* The place of the schema of a document node, NULL inside when there is none yet. */
 static struct schema **node_slot(struct unit *unit, const json_t *json)
 {
     size_t at = ((uintptr_t)json >> 4) & (unit->by_json_slots - 1);

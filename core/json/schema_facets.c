@@ -1,5 +1,5 @@
-/* The keywords that describe one value: type, bounds, pattern, format, enum, const, and the checks
- * of those that only people and front ends read. */
+/* Keywords that constrain one value: type, bounds, pattern, format, enum, const, and the
+ * annotations for front ends. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What front ends ask a schema: which schema stands where, and what to tell people about it. */
+/* What front ends read from a schema: the subschema at a path, and its annotations. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
         */
 #define SHARED_UNITS 100000 /* a unit: some 50 ns */
 
-/* A keyword here or, when it is not said here, where $ref leads. */
+/* A keyword of this schema or, when absent, of the one $ref refers to. */
 static const json_t *fact(const struct schema *s, const char *keyword)
 {
     const json_t *value = NULL;
@@ -114,7 +114,7 @@ static bool spend(struct walk *w, uint64_t units)
     return !w->over;
 }
 
-/* A definition that many references lead to says the same each time. */
+/* A definition reached through several references is visited once. */
 static bool was_seen(struct walk *w, const struct schema *s)
 {
     for (size_t i = 0; i < w->seen_count; i++)
@@ -148,7 +148,7 @@ static const struct schema *step_patterns(const struct schema *s, struct walk *w
     return NULL;
 }
 
-/* The schema of the member or element; NULL when this node has nothing to say on it. */
+/* The schema of the member or element; NULL when this node has none. */
 static const struct schema *step(const struct schema *s, struct walk *w, unsigned depth)
 {
     const struct schema *found;
@@ -211,7 +211,7 @@ static int unknown(const struct schema *s, const char *token, const char *path, 
     if (schema_finish_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY))
         schema_words_unknown(s, token, &words);
     else
-        buf_addf(&words, "nothing stands below a value; got \"%.60s\"", token);
+        buf_addf(&words, "a value has no members; got \"%.60s\"", token);
     return orb_fail_at(err, ORB_E_SCHEMA, path, "%s", buf_str(&words));
 }
 

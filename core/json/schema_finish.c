@@ -1,5 +1,5 @@
-/* What can only be said when all nodes of a document are there. References form cycles; each node
- * is looked at a fixed number of times all the same. */
+/* Computed when all nodes of a document exist. References may form cycles; each node is visited a
+ * fixed number of times. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "core/base/xalloc.h"
 #include "core/json/schema_compile.h"
 
-/* ---- which types a schema lets through ---- */
+/* ---- types a schema accepts ---- */
 
 static unsigned types_of(struct schema *s);
 
@@ -29,7 +29,7 @@ static unsigned types_of(struct schema *s)
         return 0;
     if (s->all_types_known)
         return s->all_types;
-    s->all_types_known = true; /* within a cycle: what the node itself says */
+    s->all_types_known = true; /* within a cycle: the type of the node itself */
     s->all_types = types;
     for (size_t i = 0; i < s->choice_count; i++)
         mask |= s->choices[i].type;
@@ -57,7 +57,7 @@ unsigned schema_finish_types_of(const struct schema *s)
 /* ---- from where an x-orb-ref is reached ---- */
 
 struct edge {
-    uint32_t from, to; /* numbers of nodes: from lies below to */
+    uint32_t from, to; /* range of node numbers: from (included) to (excluded) */
 };
 
 struct edges {

@@ -1,5 +1,5 @@
-/* The values of "format". Networking words, because that is what our configurations hold; an
- * address with host bits ("10.0.0.1/24") is a cidr, since interfaces have such. */
+/* Values of "format", mostly of networking, since configurations hold these. An address with host
+ * bits ("10.0.0.1/24") is a cidr, as interfaces have such. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>

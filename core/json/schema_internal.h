@@ -30,7 +30,7 @@ enum schema_kind { SCHEMA_NORMAL, SCHEMA_ALWAYS, SCHEMA_NEVER };
 struct number {
     bool integer;
     int64_t i;
-    double d; /* as good as a double can say it, also for integers */
+    double d; /* nearest double, also for integers */
 };
 
 struct member {
@@ -73,7 +73,7 @@ struct format {
 
 struct schema {
     struct unit *unit;
-    const json_t *json; /* facts for people are read from here */
+    const json_t *json; /* annotations are read from here */
     enum schema_kind kind;
     unsigned types;     /* 0: no type keyword */
     unsigned all_types; /* references and combinations included */
@@ -117,7 +117,7 @@ struct schema {
     struct schema *not_this;
     bool only_ref;     /* nothing but $ref decides */
     bool has_more;     /* ref or one of the combinations */
-    bool leads_to_ref; /* an x-orb-ref stands here or below */
+    bool leads_to_ref; /* an x-orb-ref applies here or below */
     const char *ref_target;
 };
 
@@ -130,12 +130,12 @@ struct unit {
     uint64_t budget;    /* left for compiling */
     struct schema *any; /* accepts everything; what schema_facts_at gives in open objects */
     bool strict_objects;
-    bool has_secrets; /* x-orb-secret stands somewhere */
+    bool has_secrets; /* x-orb-secret applies here or below */
 };
 
 /* The member entry of a name, NULL when properties and required do not have it. */
 const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
-/* Which types the schema lets through, references and combinations included (schema_finish.c). */
+/* Types that the schema accepts, references and combinations included (schema_finish.c). */
 unsigned schema_finish_types_of(const struct schema *schema);
 /* The format of that name, NULL: not known. */
 const struct format *schema_format(const char *name);
@@ -154,19 +154,19 @@ int schema_value_match(const struct pattern *pattern, const char *text, size_t l
 /* -1, 0 or 1: the order of the texts of an enum. */
 int schema_facets_text_order(const char *a, size_t a_len, const char *b, size_t b_len);
 
-/* Words for errors (schema_words.c), appended. */
+/* Appends texts for errors (schema_words.c). */
 void schema_words_types(unsigned types, struct buf *to);
 /* The values of an enum. */
 void schema_words_choices(const struct schema *schema, struct buf *to);
 /* `; did you mean tcp?` when word is near one of the choices. */
 void schema_words_near(const struct schema *schema, const char *word, size_t len, struct buf *to);
-/* What the schema's pattern asks for: x-orb-expected, else its examples, else the pattern. */
+/* Describes the schema's pattern: x-orb-expected, else its examples, else the pattern. */
 void schema_words_pattern(const struct schema *schema, struct buf *to);
 /* As schema_words_near, for a text that is like one of its examples. */
 void schema_words_near_example(const struct schema *schema, const char *word, struct buf *to);
 /* The range of a number, or of a length or count. */
 void schema_words_range(const struct schema *schema, struct buf *to);
-/* What the schemas of a list ask for, with "or". */
+/* Describes the schemas of a list, joined by "or". */
 void schema_words_alternatives(const struct schema_list *list, struct buf *to);
 /* The value that was found, shortened; of a secret one no more than that it is secret. */
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);

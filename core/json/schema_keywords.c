@@ -11,7 +11,7 @@
 
 struct keyword {
     const char *name;
-    keyword_fn *read; /* NULL: for people only */
+    keyword_fn *read; /* NULL: annotation only */
     size_t field;     /* of struct schema, what read fills */
 };
 
@@ -89,7 +89,7 @@ static int read_required(struct compile *c, struct schema *s, json_t *value, siz
     return 0;
 }
 
-/* The names that must stand beside one; each once, however often it is said. */
+/* Names required beside another; duplicates are dropped. */
 static int read_needs(struct compile *c, struct schema *s, const char *name, const json_t *list,
                       struct dependency *d)
 {

@@ -1,5 +1,5 @@
-/* The names a schema speaks of (properties, required, dependentRequired), each once and found by a
- * keyed hash: they come from packages, and so do the objects that are looked up in them. */
+/* Names a schema mentions (properties, required, dependentRequired), unique and found by a keyed
+ * hash, because names and the objects checked against them come from packages. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -28,7 +28,7 @@ struct number schema_number(const char *p, size_t len)
     return n;
 }
 
-/* INT64_MAX as a double is 2^63: then i, which only an exact reading sets, tells. */
+/* INT64_MAX as a double is 2^63; i, set only when the number is exact, decides then. */
 static bool fits(const struct number *n)
 {
     return n->integer && n->d >= -INT64_END && (n->d < INT64_END || n->i > 0);

@@ -1,6 +1,6 @@
-/* Finds the values that must be keys of a map elsewhere (x-orb-ref). Parts of the schema from which
- * no such keyword can be reached are not even looked at. Alternatives are tried on the way, again
- * on each level, so one budget counts what walking and trying cost together. */
+/* Finds the values that must be keys of a map elsewhere (x-orb-ref). Subschemas from which no such
+ * keyword is reachable are skipped. Alternatives are tried on each level, so one budget covers
+ * walking and trying together. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* What of a value may be shown: everything that a schema with x-orb-secret governs is masked,
- * wherever the keyword stands (behind references and combinations, in items, patterns, further and
- * named members), and everything that no schema describes. The surprise: alternatives are not
- * tried, all of them count, as a secret that fits the wrong alternative is a secret all the same.
- * What costs more than its budget to look at is hidden, too. */
+/* Masks secrets: every value to which x-orb-secret applies, wherever the keyword is (through
+ * references and combinations, in items, patterns, additional and named members), and every value
+ * without a schema. Note: alternatives are not tried, all of them count, since a secret that
+ * matches the wrong alternative is a secret all the same. What exceeds the budget is masked, too.
+ * */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -11,18 +11,18 @@
 #define SET_MAX 64 /* schemas for one value; where there are more it is masked */
 #define MAX_TOKENS 64
 #define FREE_UNITS 100000   /* a unit: some 50 ns */
-#define OWN_UNITS 64        /* of a look-up that shares the rest with others */
+#define OWN_UNITS 64        /* own budget of a lookup that shares the rest */
 #define UNITS_FOR_VALUE 300 /* for each value that is looked at */
 
-/* All schemas that have a say on one value. */
+/* All schemas that apply to one value. */
 struct set {
     uint64_t *budget;                   /* units left for the whole walk */
     const struct schema_shared *shared; /* NULL: it does not pause */
     const struct schema *list[SET_MAX];
     size_t count;
-    bool secret;  /* one says so, or not all could be looked at */
-    bool unknown; /* none says what may stand here */
-    bool open;    /* whatever stands here, none says anything of it */
+    bool secret;  /* one of them is secret, or the budget was exceeded */
+    bool unknown; /* none describes what is allowed here */
+    bool open;    /* any value is allowed here, none describes it */
 };
 
 static void add(struct set *set, const struct schema *s, bool names);
@@ -150,7 +150,7 @@ static json_t *masked(const struct set *set, const json_t *value, const char *ma
     return copy;
 }
 
-/* The schemas at a pointer, or at the first value on its way that is not shown; how many bytes of
+/* The schemas at a pointer, or at the first value on its way that is masked; and how many bytes of
  * the pointer lead there. */
 static size_t descend(const struct schema *s, const char *pointer, uint64_t *budget,
                       struct set *ret_set)

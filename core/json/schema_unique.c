@@ -1,6 +1,6 @@
-/* uniqueItems. Plain elements – whole numbers, texts without escapes, true, false, null – are the
- * same exactly when they are spelled the same, and compared as they stand; all others are made
- * into trees, which costs a hundred times as much. */
+/* uniqueItems. Simple elements – integers, strings without escapes, true, false, null – are equal
+ * exactly when their texts are equal, and are compared as text; all others are parsed into trees,
+ * which costs a hundred times as much. */
 #include <stdlib.h>
 #include <string.h>
 

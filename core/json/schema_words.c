@@ -1,5 +1,4 @@
-/* What errors say: what was expected, what was there, what is known, what is near. Lists are
- * shortened, because an error has room for one line. */
+/* Error texts: what was expected, found, known, similar. Lists are shortened to fit one line. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 #define SHOWN_NAMES 12
 #define SHOWN_BYTES 60
 #define KNOWN_MAX 500 /* names looked at for the nearest */
-#define DEEPEST 16    /* how far references are followed for words */
+#define DEEPEST 16    /* depth to which references are followed for texts */
 
 void schema_words_types(unsigned types, struct buf *to)
 {

@@ -1,5 +1,4 @@
-/* Trees: parsing behind scan_json, JSON pointers, look-up and edits. Texts come out of tree_dump.c.
- */
+/* Trees: parsing after scan_json, JSON pointers, lookup and edits. Output is in tree_dump.c. */
 #include "core/json/tree.h"
 
 #include <stdlib.h>
@@ -158,7 +157,7 @@ static int replace_root(json_t *root, json_t *value, struct orb_err *err)
     return r < 0 ? orb_fail(err, ORB_E_NOMEM, "out of memory for the tree") : 0;
 }
 
-/* Puts value (borrowed) under the last token of node. */
+/* Sets value (borrowed) under the last token of node. */
 static int put(json_t *node, const char *token, json_t *value, const char *pointer,
                struct orb_err *err)
 {
@@ -177,8 +176,8 @@ static int put(json_t *node, const char *token, json_t *value, const char *point
                                token);
         r = json_array_set(node, (size_t)i, value);
     } else {
-        return orb_fail_at(err, ORB_E_INVALID, pointer,
-                           "cannot have a member %s: what stands there is %s", token, kind(node));
+        return orb_fail_at(err, ORB_E_INVALID, pointer, "cannot have a member %s: it is %s", token,
+                           kind(node));
     }
     return r < 0 ? orb_fail_at(err, ORB_E_INVALID, pointer,
                                "cannot put the value there (out of memory, a name that is not "

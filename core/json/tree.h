@@ -1,5 +1,5 @@
-/* jansson behind one door: text becomes a tree only after scan_json. The only room that includes
- * <jansson.h>; others that work on trees include this header. */
+/* Wraps jansson: text becomes a tree only after scan_json. The only directory that includes
+ * <jansson.h>; code that uses trees includes this header. */
 #ifndef CORE_JSON_TREE_H
 #define CORE_JSON_TREE_H
 
@@ -33,10 +33,9 @@ void tree_dump_equal(const json_t *tree, struct buf *ret_text);
 
 struct schema;
 struct schema_shared;
-/* Replaces what is secret (schema_secret_hides) or under no schema in value, which stands at
- * pointer below schema, by the text mask. value is taken, the result is the caller's; what is
- * changed is a copy.
- */
+/* Replaces secret values (schema_secret_hides) and values without a schema in value, which is at
+ * pointer below schema, by the text mask. Takes value; the result is the caller's; changed parts
+ * are copies. */
 json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
                            const char *mask);
 /* The same, with shared->pause called between the values; its units are left alone. */
@@ -53,7 +52,7 @@ int tree_delete(json_t *root, const char *pointer, bool prune);
  * storage, which the caller frees. -1: not a pointer, or more than max
  * tokens. */
 int tree_split_pointer(const char *pointer, const char **tokens, int max, char **ret_storage);
-/* Order of two keys: numbers by value before words, words bytewise. */
+/* Order of two keys: numbers first, by value; then others, bytewise. */
 int tree_dump_compare(const char *a, const char *b);
 
 #endif

@@ -90,7 +90,7 @@ static void dump_object(struct dump *d, const json_t *node)
     buf_addc(d->to, '}');
 }
 
-/* Arrays hold scalars in our configurations: they stay on one line. */
+/* Arrays in configurations hold scalars: they stay on one line. */
 static void dump_array(struct dump *d, const json_t *node)
 {
     size_t n = json_array_size(node);

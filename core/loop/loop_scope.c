@@ -1,4 +1,4 @@
-/* Closing libuv handles together and telling their owner when it may free itself. */
+/* Closes libuv handles together and calls their owner when its memory may be freed. */
 #include "core/loop/loop_scope.h"
 
 #include <stdlib.h>

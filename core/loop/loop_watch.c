@@ -17,8 +17,8 @@ static void on_again(uv_timer_t *timer)
     start(container_of(timer, struct loop_watch, again));
 }
 
-/* After an error that the callback has seen: watched again at once, or later when it is still
- * there. A descriptor that was closed behind our back is left alone. */
+/* After an error that was reported to the callback: watches again at once, or later if the error
+ * persists. A descriptor that was closed by others is left alone. */
 static void start_again(struct loop_watch *watch)
 {
     struct pollfd now = {.fd = watch->fd};
@@ -46,7 +46,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     if (status >= 0)
         watch->failed = 0;
     watch->cb(watch, status, events);
-    /* The memory lives until the close callback, so looking is fine whatever the callback did. */
+    /* The memory is valid until the close callback, whatever the callback did. */
     if (status < 0 && watch->events && !uv_is_closing((uv_handle_t *)handle) &&
         !uv_is_active((uv_handle_t *)handle))
         start_again(watch);

@@ -1,8 +1,8 @@
-/* A watched descriptor that is watched until its owner says otherwise. libuv stops a uv_poll_t for
- * good at the first error of its descriptor (EPOLLERR) and says so once; for a netlink socket that
- * is no more than an overrun (ENOBUFS): the next read takes the error away and events go on. So the
- * handle is started again here. A descriptor whose error is never taken away, or that stays broken,
- * would spin; after some rounds it is looked at more and more rarely, at last once a second. */
+/* A watch on a descriptor that persists until its owner stops it. libuv stops a uv_poll_t at the
+ * first error of its descriptor (EPOLLERR) and reports it once; for a netlink socket that is only
+ * an overrun (ENOBUFS): the next read clears the error and events continue. So the handle is
+ * started again here. To avoid spinning, a descriptor whose error persists is polled at growing
+ * intervals, up to one second. */
 #ifndef CORE_LOOP_LOOP_WATCH_H
 #define CORE_LOOP_LOOP_WATCH_H
 

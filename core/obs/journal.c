@@ -1,4 +1,5 @@
-/* One datagram a record; a journal that is away or full loses records, never blocks us. */
+/* One datagram per record; a journal that is absent or full loses records, but never blocks the
+ * daemon. */
 #include "core/obs/journal.h"
 
 #include <stdint.h>

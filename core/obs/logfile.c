@@ -109,7 +109,7 @@ static bool ready(struct logfile *f, struct orb_err *err)
     fd = open_regular(f->path, err);
     if (fd < 0) {
         f->retry_ms = now + RETRY_MS;
-        return f->fd >= 0; /* removed under us: better than nothing */
+        return f->fd >= 0; /* the directory was removed: keep the open file */
     }
     use(f, fd);
     return true;
@@ -158,7 +158,7 @@ static int write_lines(struct logfile *f, const char *data, size_t len, size_t *
     return orb_fail(err, -why, "cannot write %s", f->path);
 }
 
-/* Writes whole lines, over as many files as it takes. Returns how many bytes came to rest. */
+/* Writes whole lines, to several files if needed. Returns the number of bytes written. */
 static size_t write_all(struct logfile *f, const char *data, size_t len, struct orb_err *err)
 {
     size_t at = 0, n, whole;
@@ -226,8 +226,8 @@ static bool wait_for_lines(struct logfile *f)
     return pthread_cond_timedwait(&f->added, &f->lock, &until) == 0;
 }
 
-/* Would a line be taken now? Records of the audit are rare: that there is room again shows before
- * the next one. Room behind the end is taken and given back, the file stays as it is. */
+/* Whether a line could be written now. Records of the audit are rare: recovery should show before
+ * the next one. Allocates space after the end and frees it; the file is unchanged. */
 static bool takes_lines(struct logfile *f)
 {
     struct orb_err ignored;
@@ -289,7 +289,7 @@ static void *run(void *arg)
 
 /* ---- start and end ---- */
 
-/* The last record's number among the bytes; *ret_end: behind the last whole line. */
+/* Sequence number of the last record in the bytes; *ret_end: after the last whole line. */
 static uint64_t last_in(const char *data, size_t len, size_t *ret_end)
 {
     size_t end = len;

@@ -22,19 +22,19 @@ struct logfile;
 struct logfile_state {
     unsigned changes;       /* counts how often failing changed */
     bool failing;           /* the last try to write did not succeed */
-    uint64_t lost;          /* lines that stand in no file */
+    uint64_t lost;          /* lines lost */
     char why[ORB_ERR_TEXT]; /* of the last failure */
 };
 
-/* path is copied. share: it may take one of so many parts of LOGFILE_BUDGET. Cuts off a last line
- * that has no end. ret_last: the sequence number of the last record there is, 0: none. Where the
- * file cannot be opened err says why and it is tried again later; the result is never NULL. */
+/* path is copied. share: the file may use one of that many parts of LOGFILE_BUDGET. Truncates an
+ * unterminated last line. ret_last: the last sequence number, 0: none. When the file cannot be
+ * opened err has the reason and it is tried again later; the result is never NULL. */
 struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_last,
                               struct orb_err *err);
 /* Writes what waits, in at most two seconds, and frees. NULL is fine. */
 void logfile_close(struct logfile *file);
-/* Opens the file anew, for who has moved it away. Errors: negative errno, ORB_E_INVALID; the file
- * that is open stays. */
+/* Opens the file again after it was renamed. Errors: negative errno, ORB_E_INVALID; the open file
+ * is kept. */
 int logfile_reopen(struct logfile *file, struct orb_err *err);
 /* line: without line end. Returns logfile_state.changes. */
 unsigned logfile_add(struct logfile *file, const char *line, size_t len);

@@ -1,4 +1,4 @@
-/* Patterns of people: compiled once, matched with limits, so that none can hold up a thread. */
+/* Patterns given by users: compiled once, matched with limits, so that none blocks the thread. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
 #include <pcre2.h>
@@ -19,7 +19,7 @@ struct loggrep {
     struct buf text;
 };
 
-/* A letter behind a backslash means something else than itself. */
+/* A letter after a backslash is an escape. */
 static bool has_capital(const char *p)
 {
     for (; *p; p++) {

@@ -1,5 +1,5 @@
-/* One line of a log file, read without building a tree: {"seq":N,"time-us":N,"level":"…",
- * "service":"…","event":"…","kv":{…}} in this order, as logs.c writes it. */
+/* One line of a log file, parsed without a tree: {"seq":N,"time-us":N,"level":"…",
+ * "service":"…","event":"…","kv":{…}} in this order, as written by logs.c. */
 #ifndef CORE_OBS_LOGLINE_H
 #define CORE_OBS_LOGLINE_H
 
@@ -10,7 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/log.h"
 
-#define LOGLINE_BYTES (32u << 10) /* of one line; longer ones are not ours */
+#define LOGLINE_BYTES (32u << 10) /* of one line; longer ones are invalid */
 
 struct logline {
     uint64_t seq, time_us;
@@ -19,8 +19,8 @@ struct logline {
     size_t service_len;
 };
 
-/* The fields by which records are chosen. false: no line of ours. What stands behind them is looked
- * at by logline_whole. */
+/* Parses the fields used for selection. false: not a log line. The rest of the line is checked by
+ * logline_whole. */
 bool logline_read(const char *line, size_t len, struct logline *ret_line);
 /* Gives a line that logline_read took the keys of today; earlier versions wrote time_us. The length
  * stays. */
@@ -29,7 +29,7 @@ void logline_renew(char *line, size_t len);
 bool logline_whole(const char *line, size_t len);
 /* Is this whole line the first word of a run of the daemon? ret_run: its id, "" without one. */
 bool logline_starts_run(const char *line, size_t len, char ret_run[40]);
-/* The line (a whole one) as a person reads it: service event key=value key=value. */
+/* The line (a whole one) as text: service event key=value key=value. */
 void logline_sentence(const char *line, size_t len, struct buf *ret_text);
 
 #endif

@@ -1,5 +1,5 @@
-/* A page of records out of the files. Forward it begins in the file that holds what comes after;
- * backward each file is walked forward all the same, and the oldest of its records make room. */
+/* A page of records from the files. Forward it begins in the file that has the following number;
+ * backward each file is read forward all the same, keeping its newest records. */
 #include "core/base/json_write.h"
 #include "core/base/xalloc.h"
 #include "core/obs/logread.h"
@@ -9,7 +9,7 @@
 #include "core/base/own.h"
 #include "core/obs/logline.h"
 
-/* When it was, by the clock as it stands now. */
+/* Its time by the current wall clock. */
 static uint64_t time_of(const struct logread_query *q, const struct logline *l)
 {
     int64_t time_us = (int64_t)l->time_us;
@@ -117,7 +117,7 @@ static int on_line(void *arg, const struct logline *line, const char *text, size
     return logread_take(s->page, s->q, line->seq, text, len) ? 0 : 1;
 }
 
-/* Oldest first, from the file on that holds the number behind after. */
+/* Oldest first, from the file that has the number after `after`. */
 static int forward(const struct logread_set *set, struct search *s)
 {
     size_t i = set->count;
@@ -135,7 +135,7 @@ static int forward(const struct logread_set *set, struct search *s)
     return r < 0 ? r : 0;
 }
 
-/* Puts an older page before another. */
+/* Prepends an older page. */
 static void prepend(struct logread_page *page, struct logread_page *older)
 {
     struct logread_page both = {.more = older->more,

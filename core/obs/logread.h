@@ -1,7 +1,6 @@
-/* Looks for records in the log files, a bounded page at a time, on a thread that may wait for the
- * disk. Files are opened newest first and known by their inode, so a rotation meanwhile makes
- * nothing lost or twice. Lines that are damaged or another program's are passed over and counted.
- */
+/* Searches log files, a bounded page at a time, on a thread that may wait for the disk. Files are
+ * opened newest first and identified by inode, so rotation during a search neither loses nor
+ * repeats records. Damaged and foreign lines are skipped and counted. */
 #ifndef CORE_OBS_LOGREAD_H
 #define CORE_OBS_LOGREAD_H
 
@@ -13,7 +12,7 @@
 #include "core/base/log.h"
 #include "orbital/error.h"
 
-#define LOGREAD_SCAN (16u << 20)        /* bytes looked through for one page, then it says "more" */
+#define LOGREAD_SCAN (16u << 20)        /* bytes searched for one page, then "more" is set */
 #define LOGREAD_PATTERN 200             /* bytes of a pattern */
 #define LOGREAD_RUNS_BYTES (150u << 10) /* of one answer */
 
@@ -27,8 +26,8 @@ struct logread_shift {
     int64_t by_us;
 };
 
-/* A Perl-compatible pattern, matched against logline_sentence; without regard to case while it has
- * no capital letter. ORB_E_INVALID says at which byte it is wrong. */
+/* A Perl-compatible pattern, matched against logline_sentence; case-insensitive unless it has a
+ * capital letter. ORB_E_INVALID with the position of the error. */
 int loggrep_new(const char *pattern, struct loggrep **ret_grep, struct orb_err *err);
 void loggrep_free(struct loggrep *grep);
 /* 1 it matches, 0 it does not, ORB_E_LIMIT it costs too much. */
@@ -40,7 +39,7 @@ struct logread_query {
     enum log_level level;
     uint64_t after, before;      /* sequence numbers, both exclusive; before 0: no end */
     uint64_t since_us, until_us; /* until_us 0: no end */
-    /* Times of records from this number on are taken by the clock as it stands now. */
+    /* Times of records from this number on are converted to the current clock. */
     uint64_t shifts_from;
     struct logread_shift shifts[LOGREAD_SHIFTS];
     unsigned shift_count;
@@ -66,8 +65,8 @@ struct logread_page {
 struct logline;
 /* By its head alone: does the record fit the query? */
 bool logread_fits(const struct logread_query *query, const struct logline *line);
-/* Adds a record with the highest number so far. Newest: the oldest make room. false: the page is
- * full (and more, and edge say so). */
+/* Adds a record with the highest number so far. Newest: drops the oldest if full. false: the page
+ * is full (more and edge are set). */
 bool logread_take(struct logread_page *page, const struct logread_query *query, uint64_t seq,
                   const char *text, size_t len);
 /* Errors: of the pattern. Files that are not there are no error. */

@@ -1,5 +1,5 @@
-/* The files themselves. The surprise: numbers may be damaged, too. One that is higher than its
- * successor, which itself fits, is, so a record is believed only when the next one was seen. */
+/* Reading of the files. Note: sequence numbers may be damaged, too. One that is higher than its
+ * valid successor is, so a record is accepted only after the next one was read. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "core/obs/logread.h"
 
 #define CHUNK (256u << 10)
-#define FILE_MOST (64u << 20) /* of one file; ours are far smaller */
+#define FILE_MOST (64u << 20) /* of one file; valid ones are far smaller */
 
 static_assert(ARRAY_LEN(((struct logread_set *)0)->files) > LOGFILE_OLD + 1, "a place too few");
 
@@ -107,7 +107,7 @@ static int one_line(struct walk *w, const char *text, size_t len)
     return r;
 }
 
-/* Takes the whole lines off the front of data; one that has no end in a full buffer is not ours. */
+/* Consumes whole lines from data; an unterminated one in a full buffer is invalid. */
 static int lines(struct walk *w, struct buf *data, bool *in_long)
 {
     size_t at = 0;

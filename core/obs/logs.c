@@ -47,7 +47,7 @@ void logs_levels(struct logs *logs, int level, const struct logs_level *levels, 
         logs->streams[i]->keep = logs_stream_level(logs, logs->streams[i]->name);
 }
 
-/* What was ordered by whom, and where a run of the daemon begins, is kept whatever the level. */
+/* Orders of the audit, and the start of a run, are recorded at any level. */
 static bool kept(const struct logs *logs, const struct stream *s, enum log_level level,
                  const char *event)
 {
@@ -75,8 +75,8 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
     return true;
 }
 
-/* A peer or service that causes records causes only so many of them, and those of others stay.
- * Records of level debug were asked for by an administrator. */
+/* Rate limit per cause: one peer or service cannot displace the records caused by others. Records
+ * of level debug were enabled by an administrator. */
 static bool admitted_cause(struct logs *logs, bool audit, enum log_level level, const char *event,
                            const struct orb_kv *pairs, uint64_t *ret_before)
 {
@@ -121,8 +121,8 @@ static void name_run(char *run, size_t size)
         snprintf(run + i * 2, size - i * 2, "%02x", bytes[i]);
 }
 
-/* Numbers rise over restarts: from the last one in the files, and from the clock where those know
- * nothing of what was in memory only. */
+/* Sequence numbers rise over restarts: continued from the last one in the files, and from the clock
+ * for those that were in memory only. */
 static void begin_numbers(struct logs *logs, uint64_t last)
 {
     uint64_t clock = logs_clock_now();
@@ -237,7 +237,7 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
         return;
     if (json_member(text, len, "event", &value))
         json_text(&value, event, sizeof(event));
-    plain(event); /* it stands unquoted in the daemon's own output */
+    plain(event); /* printed without quotes by the daemon */
     if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
         kv = compact(value.p, value.len);
     logs_store(logs, s, (enum log_level)level, event, kv ? kv : "{}");

@@ -1,7 +1,7 @@
-/* The one collector of log records: a bounded ring per service, JSON-lines files that outlive the
- * daemon (logfile.h), and stderr or journald. A service that floods loses its own records, counted;
- * so does who brings the host to say one thing again and again. What the host says of orders
- * (audit.…) has a ring and files of its own besides. */
+/* The collector of log records: a bounded ring per service, JSON-lines files that outlive the
+ * daemon (logfile.h), and stderr or journald. A service that floods loses its own records, which
+ * are counted; so does a peer that makes the host log the same event repeatedly. Audit records
+ * (audit.…) have a ring and files of their own besides. */
 #ifndef CORE_OBS_LOGS_H
 #define CORE_OBS_LOGS_H
 
@@ -17,7 +17,7 @@
 #define LOGS_RING 512 /* records kept per service */
 #define LOGS_SERVICES 160
 #define LOGS_LINE 4096 /* bytes of one record */
-#define LOGS_RATE 200  /* records per second and service, where logs_limit said nothing */
+#define LOGS_RATE 200  /* records per second and service without logs_limit */
 #define LOGS_BURST 1000
 #define LOGS_COST_BYTES 512      /* a record costs one more for each of these */
 #define LOGS_ANSWER (200u << 10) /* bytes of records in one answer; a frame holds 256 KiB */
@@ -35,12 +35,12 @@ struct logs_options {
 
 #define LOGS_NO_FILE 1
 
-/* LOGS_NO_FILE: made, but log.jsonl cannot be written; err says why. */
+/* LOGS_NO_FILE: created, but log.jsonl cannot be written; err has the reason. */
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err);
 void logs_free(struct logs *logs);
-/* Opens log.jsonl anew, for who has moved it away. LOGS_NO_FILE: it cannot, err says why. */
+/* Opens log.jsonl again after it was renamed. LOGS_NO_FILE: it cannot, err has the reason. */
 int logs_files_reopen(struct logs *logs, struct orb_err *err);
-/* The sink for the host's own records; lives as long as logs. */
+/* The sink for the host's own records; valid as long as logs. */
 struct log_sink *logs_sink(struct logs *logs);
 
 /* A LOG frame's payload {"level","event","kv"} of a service (scanned text). */
@@ -66,9 +66,9 @@ void logs_levels(struct logs *logs, int level, const struct logs_level *levels, 
 struct logs_query {
     const char *service; /* NULL: all */
     enum log_level level;
-    uint64_t after;  /* sequence number; the oldest records behind it. 0: the newest there are */
+    uint64_t after;  /* sequence number; the oldest records after it. 0: the newest */
     bool newest;     /* the newest ones, also with after */
-    bool audit;      /* only who ordered or was refused what, also what is in audit.jsonl alone */
+    bool audit;      /* audit records only, including those that are in audit.jsonl alone */
     uint64_t before; /* only those before it, 0: all */
     uint64_t since_us, until_us;
     const char *grep; /* a pattern (logread.h), NULL: all */
@@ -76,11 +76,11 @@ struct logs_query {
     size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
 /* In memory only, grep is ignored: {"records":[{"seq","time-us","level","service","event","kv"}
- * …],"next":N,"first":N,"more":bool,"skipped":N,"began":N}, oldest first. next: ask after it for
- * what follows; first: ask before it for what is older; more: there may be more in the direction
- * asked for; skipped: lines of files that are no records; began: number of the first record of this
- * run of the daemon. since_us and until_us: by the clock as it stands now for records of this run,
- * by the clock of their day for older ones. */
+ * …],"next":N,"first":N,"more":bool,"skipped":N,"began":N}, oldest first. next: value of `after`
+ * for the following records; first: value of `before` for older ones; more: there may be more in
+ * the requested direction; skipped: invalid lines of files; began: number of the first record of
+ * this run of the daemon. since_us and until_us: by the current clock for records of this run, by
+ * the clock of their time for older ones. */
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json);
 /* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
  * all (logs_find_done), answer and free on the loop. logs must live until then. */
@@ -88,7 +88,7 @@ struct logs_search;
 /* Begins a search. Errors: of the pattern. *ret is freed by logs_find_free(). */
 int logs_find_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
                   struct orb_err *err);
-/* Has the memory all that is asked for? Then nothing is to run. */
+/* Whether memory has all that was requested; then nothing needs to run. */
 bool logs_find_done(const struct logs_search *search);
 /* Searches the files; on any thread, once. */
 void logs_find_run(struct logs_search *search);
@@ -96,8 +96,8 @@ void logs_find_run(struct logs_search *search);
 int logs_find_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,
                      struct orb_err *err);
 void logs_find_free(struct logs_search *search);
-/* On any thread: {"runs":[{"seq","time-us","run"}…]} of the daemon, oldest first, the last one is
- * this one. */
+/* On any thread: {"runs":[{"seq","time-us","run"}…]} of the daemon, oldest first; the last one is
+ * the current one. */
 void logs_find_runs(struct logs *logs, struct buf *ret_json);
 /* The id of this run of the daemon, for its first record ("run" of host.start). */
 const char *logs_run(const struct logs *logs);
@@ -105,7 +105,7 @@ const char *logs_run(const struct logs *logs);
 /* The last lines a service wrote to stderr (for crash reports), newest last. */
 void logs_find_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
                     const char *key);
-/* Says what has not been said yet: records lost to a flood, or to a full disk. */
+/* Logs what is pending: records lost by rate limits, or by a full disk. */
 void logs_files_look(struct logs *logs);
 /* Do the files take no records? why: a sentence. */
 bool logs_files_failing(struct logs *logs, char *why, size_t size);

@@ -1,5 +1,5 @@
 /* The two sets of files: log.jsonl has every record, audit.jsonl those of the audit alone, so that
- * no flood of others pushes them out. */
+ * a flood of others cannot displace them. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/obs/logs_internal.h"

@@ -1,6 +1,5 @@
-/* Records found in memory and in the files, made one answer. Both sources give a sorted page of
- * what is next in the direction asked for; what lies beyond the nearer edge of the two is left for
- * the next page. */
+/* Merges records found in memory and in files. Both sources return a sorted page in the requested
+ * direction; records beyond the nearer edge of the two are left for the next page. */
 #include <string.h>
 
 #include "core/base/json_write.h"
@@ -100,8 +99,8 @@ void logs_find_tail(struct logs *logs, const char *service, unsigned count, stru
 
 /* ---- with the files ---- */
 
-/* Nothing that is asked for lies where the memory has not all, and all of it is on its way to stay:
- * what a person was told outlives the daemon. */
+/* No requested record is missing from memory, and all of them are being written to disk: what was
+ * shown to a user survives the daemon. */
 static bool is_complete(const struct logs_search *s, uint64_t gone)
 {
     const struct logread_query *q = &s->query;
@@ -173,8 +172,8 @@ static int grep_memory(struct logs_search *s)
     return r < 0 ? r : 0;
 }
 
-/* Surprise: the files are read later than the memory. A record that came in between is the next
- * page's, because `next` is the last one of before. */
+/* Note: files are read later than memory. A record added in between belongs to the next page,
+ * because `next` is the last one found before. */
 void logs_find_run(struct logs_search *s)
 {
     struct logread_query q = s->query;

@@ -57,7 +57,7 @@ struct logs {
     struct logs_rate rate;
     enum logs_output output;
     enum log_level level; /* of the output */
-    enum log_level keep;  /* where levels says nothing else */
+    enum log_level keep;  /* default for services without a configured level */
     struct logs_clock clock;
     struct logs_level *levels;
     unsigned level_count;
@@ -81,11 +81,11 @@ enum log_level logs_stream_level(const struct logs *logs, const char *service);
 /* One record. kv: a JSON object. */
 void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                 const char *kv);
-/* Says what the stream's rate has dropped since it was told last. */
+/* Logs how many records the stream's rate limit has dropped since the last report. */
 void logs_store_tell_dropped(struct logs *logs, struct stream *s);
-/* Says that the wall clock was set. The record's own time is the first by the new one. */
+/* Logs that the wall clock was set. The record's own time is the first by the new clock. */
 void logs_store_tell_clock(struct logs *logs);
-/* Says that files take no records any more, or again and what they have missed. */
+/* Logs that files cannot be written, or can again and how many records were lost. */
 void logs_store_tell_file(struct logs *logs, struct logs_out *out);
 
 /* logs_clock.c */
@@ -93,7 +93,7 @@ void logs_store_tell_file(struct logs *logs, struct logs_out *out);
 uint64_t logs_clock_now(void);
 /* Takes the clock as it is now. */
 void logs_clock_init(struct logs_clock *clock);
-/* Was the clock set since the last time? next: number of the record that says so. */
+/* Whether the clock was set since the last call. next: number of the record that logs it. */
 bool logs_clock_look(struct logs_clock *clock, uint64_t next, int64_t *ret_by_us);
 
 #endif

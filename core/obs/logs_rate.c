@@ -1,5 +1,5 @@
-/* A bucket of tokens for each event and what caused it. A place is given to another cause once its
- * bucket is full again and nothing is left to tell. */
+/* A token bucket for each event and cause. An entry is reused once its bucket is full and nothing
+ * is left to report. */
 #include "core/obs/logs_rate.h"
 
 #include <stdio.h>

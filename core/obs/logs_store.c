@@ -41,7 +41,7 @@ static const char *shown(const char *text, bool is_json, struct buf *to)
     return buf_str(to);
 }
 
-/* Says that files take no records any more, or again and what they have missed. */
+/* Logs that files cannot be written, or can again and how many records were lost. */
 void logs_store_tell_file(struct logs *logs, struct logs_out *out)
 {
     struct stream *host = logs_stream(logs, "host");
@@ -50,7 +50,7 @@ void logs_store_tell_file(struct logs *logs, struct logs_out *out)
     struct json_write w = json_write_to(&kv);
 
     logfile_state(out->file, &state);
-    out->changes = state.changes; /* first: what is said is a record itself */
+    out->changes = state.changes; /* first: the report is a record itself */
     json_write_object(&w, NULL);
     json_write_integer(&w, "lost", (int64_t)(state.lost - out->lost_told));
     json_write_string(&w, "error", state.why);
@@ -72,7 +72,7 @@ static void add_to(struct logs *logs, struct logs_out *out, const char *line, si
 
 static void write_files(struct logs *logs, const struct stream *s, const char *line, size_t len)
 {
-    /* line is the ring's and stays until so many more came */
+    /* line belongs to the ring until that many more were added */
     if (s->audit)
         add_to(logs, &logs->orders, line, len);
     add_to(logs, &logs->all, line, len);
@@ -113,7 +113,7 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
     write_files(logs, s, r->line, r->len);
 }
 
-/* Says that the wall clock was set. The record's own time is the first by the new one. */
+/* Logs that the wall clock was set. The record's own time is the first by the new clock. */
 void logs_store_tell_clock(struct logs *logs)
 {
     AUTO(buf) struct buf kv = {0};

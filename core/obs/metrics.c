@@ -63,7 +63,7 @@ void metrics_free(struct metrics *metrics)
     free(metrics);
 }
 
-/* ---- who reports ---- */
+/* ---- reporters ---- */
 
 static struct reporter *reporter_of(struct metrics *m, const char *service)
 {

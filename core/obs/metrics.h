@@ -10,7 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/now.h"
 
-#define METRICS_PER_SERVICE 64 /* names, where metrics_limit said nothing */
+#define METRICS_PER_SERVICE 64 /* names, without metrics_limit */
 #define METRICS_RATE 2000      /* frames a second of a service; likewise */
 #define METRICS_NAME 64        /* bytes of a name with its NUL */
 
@@ -32,9 +32,9 @@ void metrics_frame(struct metrics *metrics, const char *service, const char *tex
 /* Sets what a service may have from now on; limits are copied. */
 void metrics_limit(struct metrics *metrics, const char *service,
                    const struct metrics_limits *limits);
-/* Appends the families behind the name `after` ("": from the first on), in the order of their
- * names, until ret_text has at least `most` bytes; a family is never divided. true: that was all.
- * false: ret_last is the last one appended. */
+/* Appends the families after the name `after` ("": from the first), sorted by name, until ret_text
+ * has at least `most` bytes; a family is never divided. true: that was all. false: ret_last is the
+ * last one appended. */
 bool metrics_page(const struct metrics *metrics, const char *after, size_t most,
                   struct buf *ret_text, char ret_last[METRICS_NAME]);
 

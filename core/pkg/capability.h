@@ -7,7 +7,7 @@
 
 #define CAPABILITY_MAX 120 /* bytes */
 
-/* Is one capability well-formed and known? Says what it should look like. */
+/* Checks that a capability is well-formed and known; the error names the expected form. */
 int capability_check(const char *capability, struct orb_err *err);
 /* The argument of net.bind: tcp/ADDRESS:PORT#NAME, an IPv6 address in brackets. Negative: it is
  * none. */

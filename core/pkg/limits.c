@@ -1,5 +1,5 @@
-/* What a package may take and how long it may take: its manifest asks, the host has a ceiling for
- * packages of third parties, and only /services/NAME/limits moves it. */
+/* Limits of a package: its manifest requests them, the host has ceilings for third-party packages,
+ * and only /services/NAME/limits changes these. */
 #include "core/pkg/package.h"
 
 #include <stddef.h>
@@ -14,7 +14,7 @@ static const struct row {
     size_t at;
     bool wide;
     uint64_t ceiling;
-    bool set; /* no manifest asks for it: the host's number, or what the configuration says */
+    bool set; /* not requested by manifests: the host's default or the configured value */
 } rows[] = {
     {"memory", offsetof(struct limits, memory_bytes), true, 256u << 20},
     {"state", offsetof(struct limits, state_bytes), true, 256u << 20},

@@ -1,5 +1,5 @@
-/* What is installed: manifest and contract of each package directory, and the launch plan that
- * comes of a manifest and the administrator's grants. The shared object is never opened here. */
+/* Installed packages: manifest and contract of each package directory, and the launch plan made
+ * from a manifest and the administrator's grants. The shared object is never opened here. */
 #ifndef CORE_PKG_PACKAGE_H
 #define CORE_PKG_PACKAGE_H
 
@@ -16,14 +16,14 @@
 enum boot_phase { PHASE_EARLY, PHASE_CORE, PHASE_CONTROL, PHASE_FEATURES, PHASE_OPERATIONAL };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
-#define LIMITS_LOG_RATE 200 /* where the configuration says nothing */
+#define LIMITS_LOG_RATE 200 /* default when not configured */
 #define LIMITS_METRICS 64
 #define LIMITS_METRIC_RATE 2000
 #define LIMITS_RESTARTS 20
 #define LIMITS_QUEUE (8u << 20)
 #define LIMITS_REQUESTS 4096
 
-/* Ceilings of one service. In what is configured 0 says nothing. */
+/* Limits of one service. In a configured struct 0 means not configured. */
 struct limits {
     uint64_t memory_bytes, state_bytes;
     uint32_t files, threads;
@@ -42,19 +42,19 @@ struct manifest {
     char **libraries; /* NULL ends; so do the lists below */
     char **requires;
     char **uses;         /* "interface@version" */
-    char **capabilities; /* asked for */
+    char **capabilities; /* requested */
     enum boot_phase phase;
-    bool enabled;  /* started unless the configuration says otherwise */
+    bool enabled;  /* started unless configured otherwise */
     bool critical; /* its failure is the appliance's failure, whatever its phase */
     enum restart_policy restart;
     uint32_t backoff_ms, backoff_max_ms;
     uint32_t breaker_failures, breaker_window_s, breaker_cooldown_s, breaker_cooldown_max_s;
     uint32_t breaker_healthy_s;
-    struct limits limits; /* asked for */
+    struct limits limits; /* requested */
     int min_tier;
 };
 
-/* Parses manifest.json; every refusal says path, found and expected. */
+/* Parses manifest.json; every error has path, found and expected. */
 int manifest_parse(const char *text, size_t len, struct manifest *ret_manifest,
                    struct orb_err *err);
 void manifest_fini(struct manifest *manifest);
@@ -65,8 +65,8 @@ uint64_t manifest_memory(const char *text);
 
 struct json_write;
 struct package;
-/* What the package asks for, no more than configured says, or, where that says nothing, than the
- * host's ceiling for third parties. ret_lowered: the name of a limit that was lowered, or NULL. */
+/* The requested limits, capped by the configured ones or, without these, by the host's ceilings for
+ * third-party packages. ret_lowered: the name of a limit that was lowered, or NULL. */
 struct limits limits_in_force(const struct package *package, const struct limits *configured,
                               const char **ret_lowered);
 /* Sets the limit of that name ("memory", "stop-ms", …); false: there is none. */
@@ -77,7 +77,7 @@ void limits_write(const struct limits *limits, struct json_write *w, const char 
 struct package {
     char *dir;
     uint32_t uid; /* it runs under: core/sup/uids.h; 0: not chosen yet */
-    bool shipped; /* from the first package directory: granted what it asks for */
+    bool shipped; /* from the first package directory: all requested capabilities are granted */
     struct manifest manifest;
     bool phase_raised; /* the manifest names asked_phase, which is for shipped packages */
     enum boot_phase asked_phase;
@@ -88,9 +88,9 @@ struct package {
 int package_load(const char *dir, bool shipped, struct package **ret_package, struct orb_err *err);
 void package_free(struct package *package);
 
-/* All packages below the directories (the first one is the shipped one), sorted by name. A package
- * that cannot be read, or claims an interface of the host or of a package found before (earlier
- * directories first, then by name), is skipped, with its error handed to on_error. */
+/* All packages below the directories (the first is the shipped one), sorted by name. A package that
+ * cannot be read, or whose interface belongs to the host or to a package found before (earlier
+ * directories first, then by name), is skipped and reported to on_error. */
 struct package_list {
     struct package *items[PACKAGE_MAX];
     unsigned count;
@@ -102,8 +102,9 @@ void package_scan_all(const char *const *dirs, struct package_list *ret_list,
                       void *arg);
 void package_fini_all(struct package_list *list);
 
-/* The plan of a package: asked ∩ granted (grants NULL: everything asked, shipped packages).
- * ret_effective: NULL-ended list of the capabilities in force, freed with strings_free. */
+/* The launch plan of a package: requested ∩ granted capabilities (grants NULL: all requested,
+ * shipped packages). ret_effective: NULL-terminated list of the capabilities in force, freed with
+ * strings_free. */
 struct package_plan_context {
     const char *instance;
     const char *state_root; /* services' own state below this */

@@ -1,7 +1,7 @@
-/* The host's own look at a worker, from /proc: nothing the worker says counts. It is made after
- * HELLO, so a package that ran a constructor has already had its chance; what is compared can
- * only ever get tighter, never looser, so one look is enough. Needs CAP_SYS_PTRACE in the host:
- * a worker is not dumpable. */
+/* Attestation of a worker by the host, from /proc, independent of the worker's own statements. It
+ * is made after HELLO, when a package may already have run a constructor; restrictions can only be
+ * added, never removed, so one check suffices. Needs CAP_SYS_PTRACE in the host: a worker is not
+ * dumpable. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -31,7 +31,7 @@ static int differ(struct look *look, const char *layer, const char *found, const
 {
     return orb_fail(
         look->err, ORB_E_DENIED,
-        "the sandbox of %s is not what its plan says: %s is \"%.100s\", expected \"%.100s\"",
+        "the sandbox of %s differs from its launch plan: %s is \"%.100s\", expected \"%.100s\"",
         look->plan->service, layer, found, expected);
 }
 
@@ -42,7 +42,7 @@ static int read_proc(struct look *look, const char *file, struct buf *ret_text)
     return file_read(path, PROC_LIMIT, ret_text, look->err);
 }
 
-/* The value behind "\nKEY:\t" with tabs made spaces, "" when absent. */
+/* The value after "\nKEY:\t" with tabs replaced by spaces, "" when absent. */
 static char *field(const struct buf *text, const char *key)
 {
     AUTO_FREE char *start = buf_format("\n%s:", key);
@@ -88,7 +88,7 @@ static int check_status(struct look *look)
     r = expect(look, &status, "NoNewPrivs", "1");
     if (!r)
         r = expect(look, &status, "Seccomp", "2");
-    if (!r) /* proves that filter B is loaded: filter A lets nothing else be added */
+    if (!r) /* proves that filter B is loaded: filter A allows no other one to be added */
         r = expect(look, &status, "Seccomp_filters", filters);
     if (!r)
         r = expect(look, &status, "CapInh", "0000000000000000");

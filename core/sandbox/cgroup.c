@@ -1,7 +1,7 @@
-/* One cgroup (version 2) a worker, below the host's own: <own>/orbital-INSTANCE/SERVICE. It gives
- * cgroup.kill, limits where the kernel delegates the controllers, and a name other hooks can key
- * on. The surprise: controllers can be switched on for children only while the host's own cgroup
- * holds no process, so the host may have to move itself into a leaf first. */
+/* One cgroup (version 2) per worker, below the host's own: <own>/orbital-INSTANCE/SERVICE. It
+ * provides cgroup.kill, limits where the kernel delegates the controllers, and a name for other
+ * hooks. Note: controllers can be enabled for children only while the host's own cgroup has no
+ * process, so the host may have to move itself into a leaf first. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,7 @@ static bool listed(const char *dir, const char *file, const char *word)
     return file_read(path, 65536, &text, NULL) >= 0 && strstr(buf_str(&text), word);
 }
 
-/* Only the host itself lives in dir: then moving it makes the cgroup empty. */
+/* Whether the host is the only process in dir: then moving it makes the cgroup empty. */
 static bool alone_in(const char *dir)
 {
     AUTO_FREE char *path = buf_format("%s/cgroup.procs", dir);

@@ -1,11 +1,13 @@
-/* Cgroups of services. No failure here is fatal: the sandbox goes on without and says so. */
+/* Cgroups of services. No failure here is fatal: the sandbox then works without them and reports
+ * it. */
 #ifndef CORE_SANDBOX_CGROUP_H
 #define CORE_SANDBOX_CGROUP_H
 
 #include "core/sandbox/sandbox_internal.h"
 
-/* Makes the cgroup of this instance (NULL: "default") below root (NULL: the daemon's own), takes
- * the controllers it can have and locks it; sandbox->cgroup_why says what could not be had. */
+/* Creates the cgroup of this instance (NULL: "default") below root (NULL: the daemon's own),
+ * enables available controllers and locks it; sandbox->cgroup_why has the reason for what is
+ * missing. */
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);
 /* Removes it with those of services in which nothing runs, and unlocks it. */
 void cgroup_close(struct sandbox *sandbox);

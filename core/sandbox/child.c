@@ -1,7 +1,8 @@
-/* Between clone and exec. The child runs in the host's memory while the host goes on, so the loop
- * does not wait for exec and the host's size costs nothing. The price: until exec the child must
- * not touch anything but its own struct child – no libc, whose errno and lazily bound names belong
- * to the host's thread. The kernel says when it is gone by clearing `busy`. */
+/* Between clone and exec. The child shares the host's memory while the host continues, so the loop
+ * does not wait for exec, and the cost does not depend on the size of the host. Therefore the child
+ * may touch nothing but its own struct child until exec – no libc, whose errno and lazily bound
+ * symbols belong to the host's thread. The kernel clears `busy` when the child has left that
+ * memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -75,8 +76,8 @@ static void join_cgroup(struct child *c)
         fail(c, "cgroup", r);
 }
 
-/* exec gives handled signals their standard action by itself, ignored ones it leaves. They stay
- * blocked until the stub is in charge. */
+/* exec resets handled signals to their default action but keeps ignored ones. They stay blocked
+ * until the stub unblocks them. */
 static void reset_ignored_signals(const struct child *c)
 {
     static const struct {

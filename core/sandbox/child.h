@@ -6,7 +6,7 @@
 
 /* A free child of the sandbox's list, made when there is none; it stays the sandbox's. */
 struct child *child_take(struct sandbox *sandbox);
-/* Clones and returns at once; the child goes on to exec. 0, with the process and its pidfd (the
+/* Clones and returns at once; the child continues to exec. 0, with the process and its pidfd (the
  * caller's), or a negative errno. */
 int child_start(const struct sandbox *sandbox, struct child *child, pid_t *ret_pid, int *ret_pidfd);
 /* Waits for children that have not reached exec, and frees all of them. */

@@ -1,7 +1,6 @@
-/* Which system calls a worker may make. Three answers: allowed; refused with an errno that ordinary
- * libraries know how to live with (EPERM, or ENOSYS/EACCES where they probe); killed, for calls
- * that only an attack makes. The surprise: filter A lets seccomp(2) through for one pointer only,
- * see FILTER_ADDRESS. */
+/* System calls a worker may make. Three classes: allowed; refused with an errno that common
+ * libraries handle (EPERM, or ENOSYS/EACCES where they probe); and fatal, for calls that only an
+ * attack makes. Note: filter A allows seccomp(2) for one pointer only, see FILTER_ADDRESS. */
 #include "core/sandbox/filter.h"
 
 #include <errno.h>
@@ -114,8 +113,8 @@ static const int allowed_loading[] = {
     SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink),
 };
 
-/* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: what
- * the host later finds there is a plain file. */
+/* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: the
+ * host finds plain files only. */
 static const int allowed_state[] = {
     SCMP_SYS(access),          SCMP_SYS(faccessat), SCMP_SYS(faccessat2),      SCMP_SYS(rename),
     SCMP_SYS(renameat),        SCMP_SYS(unlink),    SCMP_SYS(unlinkat),        SCMP_SYS(mkdir),
@@ -133,7 +132,7 @@ static const int unknown[] = {
     SCMP_SYS(close_range), SCMP_SYS(futex_waitv),
 };
 
-/* Only an attack makes these: the worker dies of SIGSYS, which no handler of its own can catch. */
+/* Used only by attacks: the worker is killed by SIGSYS, which it cannot catch. */
 static const int deadly[] = {
     SCMP_SYS(ptrace),
     SCMP_SYS(process_vm_readv),
@@ -209,9 +208,9 @@ struct option {
     int level, name;
 };
 
-/* Not SO_REUSEADDR: sockets arrive bound, and a second UDP service could take half of the packets.
- * Not SO_SNDBUF and SO_RCVBUF: what lies in buffers of sockets is the kernel's memory, which no
- * limit of the process counts. */
+/* Not SO_REUSEADDR: sockets are passed bound, and a second UDP service could receive half of the
+ * packets. Not SO_SNDBUF and SO_RCVBUF: socket buffers are kernel memory, which no limit of the
+ * process counts. */
 static const struct option socket_options[] = {
     {SOL_SOCKET, SO_KEEPALIVE},      {SOL_SOCKET, SO_LINGER},      {SOL_SOCKET, SO_RCVTIMEO},
     {SOL_SOCKET, SO_SNDTIMEO},       {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},
@@ -283,7 +282,7 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
     if (!r)
         r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
                      SCMP_A2_32(SCMP_CMP_EQ, SO_RCVBUF));
-    if (!r) /* events wait there while the loop is busy; the kernel asks for CAP_NET_ADMIN */
+    if (!r) /* events wait there while the loop is busy; SO_RCVBUFFORCE needs CAP_NET_ADMIN */
         r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
                      SCMP_A2_32(SCMP_CMP_EQ, SO_RCVBUFFORCE));
     if (!r) /* the only socket that is not bound yet is a netlink one */
@@ -341,8 +340,8 @@ static int add_file_calls(scmp_filter_ctx f, unsigned profile)
         r = ALLOW_IF(f, fchmodat, SCMP_A2_32(SCMP_CMP_MASKED_EQ, bits, 0));
     if (!r) /* a whiteout is a device node, and needs no privilege */
         r = ALLOW_IF(f, renameat2, SCMP_A4_32(SCMP_CMP_MASKED_EQ, RENAME_WHITEOUT, 0));
-    /* Room is taken by writing only, at a pace that is noticed. posix_fallocate(3) knows the
-     * answer. */
+    /* Files grow by writing only, at a rate that the quota notices. posix_fallocate(3) falls back
+     * to that. */
     if (!r)
         r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(fallocate), 0);
     return r;
@@ -387,8 +386,8 @@ static int build_a(scmp_filter_ctx f, unsigned profile)
                                   : ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), newer);
 }
 
-/* Filters add up and the stricter answer counts: B takes away what A still allowed and says nothing
- * about the rest. Loading a filter costs by its length. */
+/* Filters add up and the stricter result applies: B removes what A still allowed and leaves the
+ * rest to it. The cost of loading depends on the length. */
 static int build_b(scmp_filter_ctx f, unsigned profile)
 {
     static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
@@ -412,7 +411,7 @@ static int build_b(scmp_filter_ctx f, unsigned profile)
     return r;
 }
 
-/* Puts the header before the program and seals the file against every change. */
+/* Writes the header before the program and seals the file against any change. */
 static int pack(int raw_fd, enum filter_phase phase, int *ret_fd, struct orb_err *err)
 {
     AUTO_FD int fd = memfd_create("orbital-filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);

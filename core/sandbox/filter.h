@@ -1,5 +1,5 @@
-/* The seccomp filters, built once in the host (0.3 ms each) and handed to workers as sealed files.
- */
+/* The seccomp filters, built once in the host (0.3 ms each) and passed to workers as sealed files.
+ * */
 #ifndef CORE_SANDBOX_FILTER_H
 #define CORE_SANDBOX_FILTER_H
 

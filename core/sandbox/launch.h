@@ -1,6 +1,6 @@
-/* What the host and the worker's trusted stub agree on: which descriptor is which, the launch
- * record, the crash records and where the seccomp filter is mapped. Both ends are the same binary,
- * so plain structs cross; nothing here is ever read from a package. */
+/* Shared between the host and the worker's trusted stub: descriptor numbers, the launch record, the
+ * crash records and the addresses of the seccomp filters. Both ends are the same binary, so plain
+ * structs are exchanged; nothing here is read from a package. */
 #ifndef CORE_SANDBOX_LAUNCH_H
 #define CORE_SANDBOX_LAUNCH_H
 
@@ -42,7 +42,7 @@ enum launch_fd {
 
 #define LAUNCH_MAGIC 0x4f52424cu
 #define LAUNCH_PATH 1024
-#define LAUNCH_MEMORY (128u << 20) /* where a plan says 0 */
+#define LAUNCH_MEMORY (128u << 20) /* default of a plan */
 #define LAUNCH_FILES 64u
 #define LAUNCH_MIN_FILES 32u /* the stub and the loop hold about 12 */
 #define LAUNCH_THREADS 16u
@@ -55,7 +55,7 @@ struct launch {
     uint32_t tier;
     uint32_t uid;
     uint64_t kernel_caps;
-    uint64_t bounding; /* what the worker finds in its bounding set */
+    uint64_t bounding; /* bounding set of the worker */
     uint64_t memory_bytes;
     uint32_t files;
     uint32_t threads;
@@ -86,7 +86,7 @@ enum crash_kind {
 
 #define CRASH_MAGIC 0x4f524243u
 #define CRASH_FRAMES 16
-#define CRASH_TEXT 400 /* what a loader says names a library and a symbol */
+#define CRASH_TEXT 400 /* error texts of the loader name a library and a symbol */
 
 /* Smaller than PIPE_BUF, so a record arrives whole. */
 struct crash_record {
@@ -103,16 +103,16 @@ struct crash_record {
 
 /* The stub maps both filter files at these addresses before it loads A. Filter A then allows
  * seccomp(2) only with the pointer of B and refuses every call that could change the mapping. So
- * while package code runs in constructors the one thing it can load is filter B, and a filter count
- * of 2 proves to the host that B is in force. PIE binaries, heaps and libraries never lie this low.
- */
+ * while package code runs in constructors, filter B is the only one that can be loaded, and a
+ * filter count of 2 proves to the host that B is in force. PIE binaries, heaps and libraries are
+ * never mapped this low. */
 #define FILTER_ADDRESS(phase) (0x10000000ul + (phase)*0x100000ul)
 #define TITLE_ADDRESS (FILTER_ADDRESS(2)) /* the arguments a list of processes shows: one page */
 #define FILTER_GUARD 0x20000000ul         /* memory calls below this address are refused */
 
 /* Layout of a filter file. */
 struct filter_file {
-    struct sock_fprog program; /* filter points behind this struct */
+    struct sock_fprog program; /* program.filter points after this struct */
     struct sock_filter code[];
 };
 

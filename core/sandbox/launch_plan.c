@@ -1,5 +1,5 @@
-/* A launch plan as text and as a hash. The members stand in one fixed order, so equal plans give
- * equal text; the hash itself is not part of it. */
+/* A launch plan as text and as a hash. Members have a fixed order, so equal plans give equal text;
+ * the hash itself is not included. */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

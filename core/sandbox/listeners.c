@@ -1,19 +1,17 @@
-/* The sockets of net.bind. The host makes them and keeps them from the time a service may run until
- * it may not, over every restart of its worker, which gets a duplicate: no other program takes the
- * port meanwhile, and clients wait in the queue. The surprise: a worker can shut its listening
- * socket down, for the host too; the port stays bound, and listen(2) is called anew for each
- * worker.
+/* The sockets of net.bind. The host creates them and keeps them while the service may run, over
+ * every restart of its worker, which gets a duplicate: no other program can take the port
+ * meanwhile, and clients wait in the queue. Note: a worker can shut its listening socket down, for
+ * the host too; the port stays bound, and listen(2) is called again for each worker.
  *
- * A TCP port has two sockets. Connections inherit SO_REUSEADDR from the socket that listens, and
- * those that wait for their end (TIME_WAIT, FIN_WAIT) after the host died keep the next host from
- * the port for a minute unless they have it. But with the option alone, another socket that has
- * it could be bound beside one that was shut down. So a second socket, the guard, is bound to the
- * same port, listens never, is given to no worker, and has the option off but for the moment in
- * which the first is bound or listens again: both have to have it then (inet_csk_get_port() in the
- * kernel).
+ * A TCP port has two sockets. Connections inherit SO_REUSEADDR from the listening socket; without
+ * it, connections in TIME_WAIT or FIN_WAIT after a crash of the host keep the next host from the
+ * port for a minute. But with that option alone, another socket that has it could be bound beside
+ * one that was shut down. So a second socket, the guard, is bound to the same port; it never
+ * listens, is passed to no worker, and has the option off except while the first is bound or
+ * listens again: then both need it (inet_csk_get_port() in the kernel).
  *
- * A port of 127.0.0.1 is held at ::1, too, and the other way round: who asks for "localhost" is
- * sent there first, with a token, and another user could listen. */
+ * A port of 127.0.0.1 is also held at ::1, and the other way round: clients of "localhost" may
+ * connect there first, with a token, and another user could listen. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -67,7 +65,7 @@ static int set_reuse(int fd, int on)
     return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
-/* UDP goes without SO_REUSEADDR: two could share the port unseen. */
+/* UDP without SO_REUSEADDR: two sockets could share the port unnoticed. */
 static int bind_udp(int fd, const struct sockaddr_storage *address, socklen_t len)
 {
     const int on = 1;
@@ -185,8 +183,8 @@ static bool binds(const struct launch_plan *plan, const struct launch_bind *bind
     return false;
 }
 
-/* No service listens there: a client is refused and goes on to the next address of the name. That
- * it cannot be held, as where there is no IPv6, keeps no service from its port. */
+/* Nothing listens there: a client is refused and tries the next address of the name. A failure, as
+ * without IPv6, does not keep the service from its port. */
 static void hold_other(struct listener *p, const struct launch_plan *plan)
 {
     struct launch_bind other;
@@ -239,7 +237,7 @@ static void drop_unwanted(struct sandbox *sandbox, const char *service)
     }
 }
 
-/* Whose worker has it, in words, for a port that cannot be had. */
+/* The service that has the port, for the error text. */
 static const char *holder(const struct sandbox *sandbox, const struct launch_bind *bind)
 {
     for (const struct listener *p = sandbox->listeners; p; p = p->next)
@@ -305,7 +303,7 @@ void listeners_release(struct sandbox *sandbox, const char *service)
     drop_unwanted(sandbox, service);
 }
 
-/* What came for the last worker is not for the next one, which knows nothing of it. */
+/* Drops datagrams received for the previous worker, which the next one has no state for. */
 static void discard_datagrams(int fd)
 {
     char byte;

@@ -1,6 +1,6 @@
-/* How a worker ended. Only waitid on its pidfd is believed; what the crash pipe holds was written
- * by the worker's process and may be forged by the package once the "closed" record has passed, so
- * it only adds words to what the kernel says. */
+/* How a worker ended. Only the result of waitid on its pidfd is trusted; the crash pipe is written
+ * by the worker's process and may be forged by the package after the record "closed", so it only
+ * adds text to the kernel's report. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

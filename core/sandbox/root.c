@@ -1,8 +1,8 @@
-/* The file system every worker starts from, made once: a mount namespace that holds nothing but a
- * read-only tmpfs with the mount points /pkg and, for those with state, /state. A worker enters it,
- * takes a copy of its own and mounts its package there. The surprise is why: leaving the host's
- * mounts by pivot_root and umount costs a worker a copy of all of them and then an RCU grace
- * period, which on a busy machine is longer than everything else together. */
+/* The root file system of workers, made once: a mount namespace with nothing but a read-only tmpfs
+ * with the mount points /pkg and, for those with state, /state. A worker enters it, unshares a copy
+ * and mounts its package there. Reason: leaving the host's mounts by pivot_root and umount costs a
+ * worker a copy of all of them and then an RCU grace period, which on a busy machine exceeds
+ * everything else together. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -60,7 +60,7 @@ static int swap_root(void)
     return chdir("/") < 0 ? -errno : 0;
 }
 
-/* All workers share this file system: neither the mount nor what lies under it can be written. */
+/* All workers share this file system: neither the mount nor anything below it is writable. */
 static int shut(void)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
@@ -92,7 +92,8 @@ static int build(bool state)
     return r < 0 ? r : shut();
 }
 
-/* The helper lives until its end of go is closed: its namespace has no other name before. */
+/* The helper exists until its end of go is closed: before that, its namespace has no other
+ * reference. */
 static void __attribute__((noreturn)) helper(bool state, int told, int go)
 {
     int r = build(state);

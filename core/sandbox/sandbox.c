@@ -1,7 +1,6 @@
-/* What is made once for all workers: the open executable, the empty network namespace, the file
- * system they start from, the filters and the cgroup. The surprise: the empty namespace is made by
- * visiting it – the main thread unshares, keeps a descriptor and returns; no helper process is
- * left. */
+/* Made once for all workers: the open executable, the empty network namespace, the root file
+ * system, the filters and the cgroup. Note: the empty namespace is made by entering it – the main
+ * thread unshares, keeps a descriptor and returns; no helper process remains. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,10 +44,10 @@ static int make_void(struct sandbox *sandbox, struct orb_err *err)
     return r;
 }
 
-/* Each capability dropped by a worker itself costs 1.5 us at every start; dropped here they cost it
- * once, and nothing this process starts can get them back from a file. Root keeps what it has over
- * exec by way of the inheritable set; the stub clears that with the rest. A refusal is no failure:
- * what is left is for the stub to drop. */
+/* Each capability a worker drops itself costs 1.5 us at every start; dropped here it costs that
+ * once, and no process started from here can regain it from a file. Root keeps its capabilities
+ * over exec by the inheritable set, which the stub clears with the rest. Errors are ignored: the
+ * stub drops what is left. */
 static uint64_t narrow_bounding(void)
 {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -80,7 +79,7 @@ static unsigned own_filters(void)
     return count;
 }
 
-/* Asks for the size of the record only. EINVAL: a kernel without CONFIG_CHECKPOINT_RESTORE. */
+/* Queries the size of the struct only. EINVAL: a kernel without CONFIG_CHECKPOINT_RESTORE. */
 static bool can_seal_title(void)
 {
     unsigned size = 0;

@@ -72,8 +72,7 @@ void sandbox_free(struct sandbox *sandbox);
 /* Highest tier this machine gives: 0 (no worker can start), 1, 2. reason (may be NULL): what the
  * next tier lacks. */
 int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason);
-/* Each thing the sandbox would use and this machine does not give, with the reason. sandbox may be
- * NULL. */
+/* Each layer of the sandbox that this machine lacks, with the reason. sandbox may be NULL. */
 void sandbox_given_up(const struct sandbox *sandbox,
                       void (*each)(void *arg, const char *feature, const char *reason), void *arg);
 
@@ -108,8 +107,8 @@ struct exit_status {
     int status;    /* exit code or signal */
     char step[48]; /* sandbox step that failed, "" when it got through; "load": see fault */
     int step_errno;
-    bool loading;    /* it ended before its library was loaded; untrusted */
-    char fault[400]; /* what the in-worker handler or the loader said, "" if nothing; untrusted */
+    bool loading;        /* it ended before its library was loaded; untrusted */
+    char fault[400];     /* text of the in-worker handler or the loader, "" if none; untrusted */
     uint64_t frames[16]; /* return addresses, untrusted */
     unsigned frame_count;
 };

@@ -37,7 +37,7 @@ struct sandbox {
     bool sealed_title;     /* the kernel can move a process's arguments (enter_title) */
     unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
-    int cgroup_lock;       /* held on cgroup_dir while this daemon lives; -1: none */
+    int cgroup_lock;       /* held on cgroup_dir while this daemon runs; -1: none */
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
     bool cgroup_memory;    /* these controllers are there */
     bool cgroup_pids;

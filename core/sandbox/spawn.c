@@ -111,7 +111,7 @@ int spawn_worker(struct sandbox *sandbox, const struct launch_plan *plan,
     if (sandbox->tier < 1 || sandbox->tier < plan->min_tier)
         return orb_fail(
             err, ORB_E_DENIED,
-            "%s asks for sandbox tier %d and this machine gives %d; see \"orbctl service "
+            "%s requires sandbox tier %d, this machine has tier %d; see \"orbctl service "
             "show %s sandbox\"",
             plan->service, plan->min_tier > 1 ? plan->min_tier : 1, sandbox->tier, plan->service);
     r = make_ends(&ends, err);

@@ -1,8 +1,8 @@
-/* The state directory of a service: everything in it is the service's, however it came there. A
- * file that a person copied back as root, or whose mode went, would be one the service cannot
- * read or write; so ownership and modes are looked at before every start. What is right already is
- * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
- * file that no user may read: that was meant, and the service says what it makes of it. */
+/* The state directory of a service: everything in it belongs to the service. A file copied back by
+ * root, or with wrong modes, could not be read or written by the service; so owner and modes are
+ * checked before every start. What is correct is not touched: a read-only file system does not
+ * prevent a start. Files that no user may read stay so: that was intended, and the service reports
+ * it. */
 #include "core/sandbox/state_dir.h"
 
 #include <errno.h>
@@ -65,8 +65,8 @@ int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
     if (!S_ISDIR(st.st_mode))
         return orb_fail(err, -ENOTDIR, "the state directory %s", dir);
     giving.left = st.st_uid == uid ? MAX_ENTRIES : UINT32_MAX;
-    /* What cannot be given below it the service finds and says, by its name: that is no reason not
-     * to start it. The directory itself comes last, so its owner says that all below was given. */
+    /* An entry whose owner cannot be set does not prevent the start; the service reports it by
+     * name. The directory itself is done last, so its owner shows that all below was done. */
     walk_dir(dir, on_entry, &giving);
     r = own_entry(&giving, AT_FDCWD, dir, &st, err);
     /* Not a bit more or less: without its own it is of no use to the service. */

@@ -8,7 +8,7 @@
 
 #define PHASE_MS 30000      /* a phase is given up after this long without progress */
 #define WORK_MS 600000      /* and after this long with it */
-#define FAILED_STARTS 2     /* in a row: the boot goes on without the service */
+#define FAILED_STARTS 2     /* in a row: then boot continues without the service */
 #define STOP_OTHERS_MS 5000 /* packages of third parties, all together, when the host stops */
 
 /* Will it not run in this boot? Services that wait for each other in a circle never will. */
@@ -78,7 +78,7 @@ static void next_phase(struct supervisor *sup)
         sup->setup.on_phase(sup->setup.arg, sup->phase);
 }
 
-/* Does a service this phase waits for still say that its start goes on? */
+/* Whether a service this phase waits for is still reporting progress of its start. */
 static bool goes_on(const struct supervisor *sup)
 {
     uint64_t now = supervisor_now(sup);

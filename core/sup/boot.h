@@ -9,10 +9,10 @@
 struct service;
 struct supervisor;
 
-/* Starts what waits and may start; goes to the next phase when the present one is done, or is given
- * up because it takes too long. */
+/* Starts the services that can start; enters the next phase when the present one is complete, or
+ * has taken too long. */
 void boot_settle(struct supervisor *sup);
-/* Asks every service to stop that no running service depends on. True: nothing runs any more. */
+/* Stops every service that no running service depends on. True: no service runs any more. */
 bool boot_settle_stop(struct supervisor *sup);
 /* When boot_settle or boot_settle_stop has something to do that no event announces, monotonic ms,
  * 0: never. */

@@ -9,7 +9,7 @@
 #include "core/base/xalloc.h"
 #include "core/sup/supervisor_internal.h"
 
-/* The configuration says what may run; orders are about that. */
+/* Users can start and stop only what the configuration allows to run. */
 static int may_run(const struct service *service, struct orb_err *err)
 {
     const char *name = service_name(service), *lacks = service_lacks(service);

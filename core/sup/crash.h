@@ -40,7 +40,7 @@ void crash_log_read(const char *state_dir, const char *service, struct crash_log
 /* Moves what was read to log, a service's, before its worker is started; what could not be read is
  * logged ("crash.not-read"). */
 void crash_log_take(struct crash_log *log, struct crash_log *from, struct log_sink *sink);
-/* Makes a report of how service's worker ended and hands its file to queue. logs: for the last
+/* Makes a report of how service's worker ended and passes its file to queue. logs: for the last
  * lines the service wrote. */
 void crash_record(struct service *service, const struct worker_exit *exit, struct logs *logs,
                   struct filequeue *queue);

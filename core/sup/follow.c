@@ -1,6 +1,5 @@
-/* Does what a service does follow the revision that was committed? The worker says which one it
- * follows, the config service which one it should: the newest that changed what the service reads.
- */
+/* Whether a service follows the committed revision. The worker reports the revision it follows, the
+ * config service the one it should follow: the newest that changed what the service reads. */
 #include "core/sup/follow.h"
 
 #include "core/sup/supervisor_internal.h"

@@ -1,5 +1,5 @@
-/* See liveness.h. The surprise: a pause of the host's own loop must not kill a healthy worker,
- * whose PONG lies unread. So a tick that comes much too late counts as one in time. */
+/* See liveness.h. Note: a pause of the host's own loop must not kill a healthy worker whose PONG is
+ * unread. So a tick that is much too late counts as one in time. */
 #include "core/sup/liveness.h"
 
 #define READY_TICKS 10 /* looks at a worker that is not ready, within its deadline */

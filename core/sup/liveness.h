@@ -1,6 +1,6 @@
-/* Does a worker's loop turn? The arithmetic alone: until READY it has ready-ms, afterwards every
- * PING wants a PONG within ping-ms. Time counts as the worker had it (pace.h) and begins anew with
- * each sign of life. worker.c has the timers. */
+/* Liveness of a worker's loop, without timers: until READY it has ready-ms, afterwards every PING
+ * needs a PONG within ping-ms. Only time in which the worker could run counts (pace.h), and it
+ * restarts with each frame. worker.c has the timers. */
 #ifndef CORE_SUP_LIVENESS_H
 #define CORE_SUP_LIVENESS_H
 
@@ -10,10 +10,10 @@
 #include "core/pkg/package.h"
 
 struct liveness {
-    uint64_t silent_ms; /* of the worker's own time since its last sign of life */
+    uint64_t silent_ms; /* of the worker's own time since its last frame */
 };
 
-/* A sign of life, or the begin of a deadline. */
+/* Restarts the deadline: a frame was received, or a deadline begins. */
 void liveness_alive(struct liveness *liveness);
 /* How often to call liveness_ready_over, ms, at least 1. */
 uint64_t liveness_ready_tick(const struct limits *limits);

@@ -1,5 +1,5 @@
-/* The state machine of one service: states, events and the one table [state][event] → action, next
- * state. Pure: no clock, no process, no memory; service.c does what the table says. */
+/* State machine of a service: states, events and the table [state][event] → action, next state.
+ * Pure: no clock, no process, no memory; service.c carries out the actions. */
 #ifndef CORE_SUP_MACHINE_H
 #define CORE_SUP_MACHINE_H
 
@@ -16,11 +16,11 @@ enum service_state {
 };
 
 enum machine_state {
-    MACHINE_DISABLED,   /* nothing runs, and nothing will by itself */
+    MACHINE_DISABLED,   /* not running, and not started automatically */
     MACHINE_WAITING,    /* to be started once its dependencies run */
     MACHINE_STARTING,   /* a worker that is not ready */
     MACHINE_RUNNING,    /* a worker that is ready */
-    MACHINE_STOPPING,   /* a worker that was asked to stop; killed when it takes too long */
+    MACHINE_STOPPING,   /* stop was requested; the worker is killed when it takes too long */
     MACHINE_KILLING,    /* a worker that failed and is being killed */
     MACHINE_RESTARTING, /* no worker; a timer runs for the next start */
     MACHINE_FAILED,     /* no worker; with an open breaker a timer runs for the next attempt */
@@ -33,16 +33,16 @@ enum machine_event {
     EVENT_READY,     /* the worker's READY */
     EVENT_LATE,      /* READY did not come in time */
     EVENT_UNHEALTHY, /* no PONG in time */
-    EVENT_FAULT,     /* the worker may not go on: protocol, sandbox, quota, a missed deadline */
+    EVENT_FAULT,     /* the worker is to be killed: protocol, sandbox, quota, a missed deadline */
     EVENT_STOP,      /* it is not wanted, or is to be restarted */
     EVENT_RETRY,     /* the backoff is over */
     EVENT_PROBE,     /* the breaker's cool-down is over */
-    /* The worker ended: one event for each thing that can follow (restart.h decides). */
-    EVENT_EXIT_STOPPED,  /* as it was asked to */
+    /* The worker ended: one event per consequence (restart.h decides). */
+    EVENT_EXIT_STOPPED,  /* as requested */
     EVENT_EXIT_RESTART,  /* restart after a backoff */
     EVENT_EXIT_BREAKER,  /* too many failures: the breaker is open */
-    EVENT_EXIT_FINISHED, /* with success, and the policy says no restart */
-    EVENT_EXIT_FAILED,   /* with a failure, and the policy says no restart */
+    EVENT_EXIT_FINISHED, /* with success, no restart by policy */
+    EVENT_EXIT_FAILED,   /* with a failure, no restart by policy */
     MACHINE_EVENTS
 };
 
@@ -54,11 +54,11 @@ enum machine_action {
     ACT_SPAWN,   /* start a worker */
     ACT_OPEN,    /* let requests through to the worker */
     ACT_KILL,    /* end the worker at once; an EXIT event follows */
-    ACT_STOP,    /* ask the worker to stop; an EXIT event follows */
+    ACT_STOP,    /* stop the worker; an EXIT event follows */
     ACT_AGAIN,   /* start again once the worker has ended */
-    ACT_STOPPED, /* the worker is gone; the last failure is forgotten */
-    ACT_ARM,     /* the worker is gone; start the timer */
-    ACT_GONE,    /* the worker is gone */
+    ACT_STOPPED, /* the worker ended; clear the last failure */
+    ACT_ARM,     /* the worker ended; start the timer */
+    ACT_GONE,    /* the worker ended */
     MACHINE_ACTIONS
 };
 

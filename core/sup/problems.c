@@ -1,4 +1,4 @@
-/* The list of a service's problems: read from its PROBLEMS frame, shown to people. */
+/* The list of a service's problems: parsed from its PROBLEMS frame, and written as JSON. */
 #include "core/sup/problems.h"
 
 #include <stdlib.h>

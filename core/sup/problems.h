@@ -1,5 +1,5 @@
-/* What a service says is wrong with it (orb_problem_set of the SDK), as the host keeps it: texts
- * are a service's words, so their sizes are bounded here, and nothing is believed beyond them. */
+/* Problems reported by a service (orb_problem_set of the SDK): texts come from the service, so
+ * their sizes are bounded here, and they are not trusted. */
 #ifndef CORE_SUP_PROBLEMS_H
 #define CORE_SUP_PROBLEMS_H
 
@@ -15,7 +15,7 @@ struct problem {
     char key[128];
     char what[ORB_ERR_TEXT]; /* one sentence */
     char path[ORB_ERR_PATH]; /* JSON pointer into the configuration, "" when there is none */
-    char todo[256];          /* what a person can do, "" when nothing */
+    char todo[256];          /* what the operator can do, "" for nothing */
     bool failed;             /* the service's own word: see enum orb_problem_level */
     uint64_t since_ms;       /* monotonic; of the first report of this key */
 };

@@ -1,7 +1,7 @@
-/* See quota.h. RLIMIT_FSIZE bounds one file only, so all of them are counted, on a thread, several
- * times a second. The surprise: a file that was removed but is open or mapped takes room, too
- * (removed.c), and what is moved meanwhile from where the count has not been to where it was is not
- * counted. So for one count of a few the worker stands still. */
+/* See quota.h. RLIMIT_FSIZE bounds one file only, so all are counted, on a thread, several times a
+ * second. Note: a file that was removed but is open or mapped uses space, too (removed.c), and a
+ * file moved during a count from an uncounted to a counted directory is missed. So for some counts
+ * the worker is stopped (SIGSTOP). */
 #include "core/sup/quota.h"
 
 #include <dirent.h>
@@ -25,18 +25,18 @@
 
 #define LOOK_MS 250
 #define STILL_EVERY 8 /* counts */
-#define STILL_MS 100  /* threads that are within a system call stop behind it */
+#define STILL_MS 100  /* threads in a system call stop after it */
 #define PAUSE_TIMES 8 /* as long as a count took, before the next one */
 #define DEEPEST 32
 #define ENTRIES 65536u
 #define INODE_BYTES 512 /* an entry costs, also an empty one */
-#define DISK_PART 8     /* of the file system, whatever the limit says */
+#define DISK_PART 8     /* of the file system, whatever the limit */
 
 struct look {
     struct service *service; /* not touched by the thread */
     char *dir;
     pid_t pid; /* 0: no worker */
-    int pidfd; /* -1: it goes on while it is counted */
+    int pidfd; /* -1: it runs while being counted */
     uint64_t limit;
     /* found */
     uint64_t bytes, entries;
@@ -103,8 +103,8 @@ static bool moves(pid_t pid)
     return any;
 }
 
-/* A worker has no way to go on by itself: no thread of it runs, and it has no timer that sends
- * SIGCONT. */
+/* A stopped worker cannot continue by itself: none of its threads runs, and it has no timer that
+ * sends SIGCONT. */
 static void count_still(struct look *l)
 {
     const struct timespec a_moment = {.tv_nsec = 500000};

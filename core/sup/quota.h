@@ -31,8 +31,8 @@ void quota_init(struct quota *quota, uv_loop_t *loop, struct loop_scope *scope,
                 void (*hold)(void *arg), void (*put)(void *arg), void *arg);
 /* Before scope is closed: no further count begins. */
 void quota_stop(struct quota *quota);
-/* Before service gets a worker: ORB_E_LIMIT while it is over its limit. Sees to it that it is
- * counted from now on. */
+/* Before service gets a worker: ORB_E_LIMIT while it is over its limit. Ensures that it is counted
+ * from now on. */
 int quota_check(struct quota *quota, const struct service *service, struct orb_err *err);
 
 #endif

@@ -1,7 +1,6 @@
-/* See removed.h: a file is kept by a descriptor, or by a mapping after that was closed. The
- * surprise: when the first thread of a process ends, the entry of the process in /proc shows
- * neither, while its other threads still have them; an entry by the number of such a thread does.
- */
+/* See removed.h: a file is kept by a descriptor, or by a mapping after that was closed. Note: when
+ * the first thread of a process ends, the entry of the process in /proc shows neither, although
+ * other threads still have them; the entry of such a thread does. */
 #include "core/sup/removed.h"
 
 #include <dirent.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Bytes of the file system dev in regular files that were removed and that pid keeps, open or
+/* Bytes of the file system dev in regular files that were removed and that pid keeps open or
  * mapped; each file once. 0 for a process that is gone. Reads /proc; for any thread. */
 uint64_t removed_bytes(pid_t pid, dev_t dev);
 

@@ -18,7 +18,7 @@ static uint64_t uptime_ms(const struct service *service)
     return supervisor_now(service->sup) - service->ready_ms;
 }
 
-/* Why it does not run, "" when it does: people see at once whether it failed or was stopped. */
+/* Why it does not run, "" when it does: shows whether it failed or was stopped. */
 static void write_reason(const struct service *service, struct json_write *w)
 {
     bool disabled = service->shown == SERVICE_DISABLED;

@@ -23,7 +23,7 @@ struct service_view {
     bool wanted;     /* by configuration or manifest, and not stopped by a user */
     bool holds_boot; /* the boot cannot reach its end while this one does not run */
     unsigned failures_in_a_row;
-    const char *not_granted; /* the first capability it asks for and does not have, NULL: none */
+    const char *not_granted; /* the first capability requested but not granted, NULL: none */
     const char *reason;      /* of the last failure, or what it waits for; "" */
     const char *health;      /* its own answer to the last ping; "" when fine */
     uint64_t health_since_ms;

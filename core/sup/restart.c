@@ -74,7 +74,7 @@ static enum restart_decision open_breaker(struct restart *restart, const struct 
     return RESTART_BREAKER;
 }
 
-/* Each start is paid for with its part of a minute; a minute in advance is as far as it goes. */
+/* Token bucket of starts: each start uses its share of a minute, at most one minute is saved up. */
 static uint32_t host_wait(struct restart *restart, unsigned a_minute, uint64_t now_ms)
 {
     if (!a_minute)

@@ -20,7 +20,8 @@ struct runtime {
     struct quota quota;
     struct filequeue reports;
     struct loop_scope scope;
-    uv_check_t check;     /* after what came by descriptors: a timer of 0 ms sees it settled */
+    uv_check_t
+        check; /* runs after descriptors were polled: a timer of 0 ms finds everything settled */
     uv_prepare_t prepare; /* after timers */
     uv_idle_t idle;       /* runs while something changed: the loop must not wait then */
     uv_timer_t timer;
@@ -28,7 +29,7 @@ struct runtime {
     unsigned users; /* scope, workers, a count under way, reports on their way to the disk */
 };
 
-/* ---- its life ---- */
+/* ---- start and end ---- */
 
 static void put(void *arg)
 {
@@ -74,7 +75,7 @@ static void change(struct runtime *rt)
     uv_idle_start(&rt->idle, on_idle);
 }
 
-/* What changes while this runs is settled in the next turn, which comes at once. */
+/* Changes made while this runs are settled in the next turn, which follows at once. */
 static void settle(struct runtime *rt)
 {
     if (!rt->changed)
@@ -99,7 +100,7 @@ static void on_timer(uv_timer_t *timer)
     supervisor_tick(container_of(timer, struct runtime, timer)->sup);
 }
 
-/* ---- what the supervisor asks for ---- */
+/* ---- callbacks of the supervisor ---- */
 
 static uint64_t on_now_ms(void *arg)
 {

@@ -28,13 +28,13 @@ struct runtime_setup {
  * supervisor_new's. */
 int runtime_new(const struct runtime_setup *setup, struct runtime **ret_runtime,
                 struct orb_err *err);
-/* Lives as long as the runtime. */
+/* Valid as long as the runtime. */
 struct supervisor *runtime_supervisor(struct runtime *runtime);
-/* For a first process, which is told of every child: pid has ended but was not waited for. True
- * when it was a worker's: it is reaped, and its service knows. */
+/* For PID 1, which gets SIGCHLD of every child: pid has ended but was not waited for. True when it
+ * was a worker: it is reaped, and its service gets the event. */
 bool runtime_worker_ended(struct runtime *runtime, pid_t pid);
-/* After on_stopped, or when nothing was started: closes handles. Memory goes with the last close
- * callback, and after the last crash report was written. NULL is fine. */
+/* After on_stopped, or when nothing was started: closes handles. Memory is freed with the last
+ * close callback, after the last crash report was written. NULL: nothing. */
 void runtime_close(struct runtime *runtime);
 
 #endif

@@ -48,7 +48,7 @@ const char *service_name(const struct service *service)
     return service->package->manifest.name;
 }
 
-/* ---- what it is told to be ---- */
+/* ---- configuration ---- */
 
 int service_plan(struct service *service, struct orb_err *err)
 {
@@ -117,7 +117,7 @@ const char *service_missing(const struct service *service)
     return service->absent;
 }
 
-/* ---- what it says ---- */
+/* ---- state ---- */
 
 const char *service_degraded(const struct service *service)
 {

@@ -58,7 +58,7 @@ static void on_health(void *arg, const char *degraded)
     service_health_changed(service);
 }
 
-/* A problem that came or went is worth a record: the list alone knows only the present. */
+/* Logs problems that were set or cleared: the list shows only the present ones. */
 static void log_difference(const struct service *service, const struct problems *before,
                            const struct problems *after)
 {

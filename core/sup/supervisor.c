@@ -161,7 +161,7 @@ void supervisor_stop(struct supervisor *sup)
     supervisor_changed(sup);
 }
 
-/* ---- its life ---- */
+/* ---- start and end ---- */
 
 static const struct contract *find_contract(const struct supervisor *sup, const char *name,
                                             size_t len)

@@ -27,24 +27,24 @@ struct supervisor_host {
     struct log_sink *log;          /* may be NULL */
     uint64_t (*now_ms)(void *arg); /* monotonic, never 0 */
     uint32_t (*random)(void *arg);
-    /* Wants supervisor_settle() before the loop waits again. */
+    /* Requests supervisor_settle() before the loop polls again. */
     void (*changed)(void *arg);
-    /* Wants supervisor_tick() at at_ms, which may be now, but never from within this call; 0: no
-     * more. Replaces an earlier wish. */
+    /* Requests supervisor_tick() at at_ms, which may be now, but never from within this call; 0:
+     * none. Replaces an earlier request. */
     void (*wake)(void *arg, uint64_t at_ms);
-    /* Starts a worker for service->spec, which reports to service_worker_events with the service
-     * as arg. Below 0: there is none, err says why. */
+    /* Starts a worker for service->spec, which reports to service_worker_events with the service as
+     * arg. Below 0: none was started, err has the reason. */
     int (*spawn)(void *arg, struct service *service, struct worker **ret_worker,
                  struct orb_err *err);
     /* As worker_open, worker_stop, worker_kill. */
     void (*open)(void *arg, struct worker *worker);
     void (*stop)(void *arg, struct worker *worker);
     void (*kill)(void *arg, struct worker *worker, const char *why);
-    /* A worker ended otherwise than it was asked to: keep a report. */
+    /* A worker ended unexpectedly: store a report. */
     void (*crashed)(void *arg, struct service *service, const struct worker_exit *exit);
     /* service->spec.limits are others than before. */
     void (*limited)(void *arg, const struct service *service);
-    /* The ports of the service are kept for it (it may run), or are let go. */
+    /* Keep the listening sockets of the service (it may run), or close them. */
     void (*ports)(void *arg, const struct service *service, bool keep);
 };
 
@@ -52,16 +52,16 @@ struct supervisor_setup {
     const char *instance;
     const char *state_dir; /* services' state and crash reports below it */
     const struct package_list *packages;
-    const char *absent; /* interface of the host that is not served; who uses it is not started */
+    const char *absent; /* interface of the host that is not served; its users are not started */
     bool shipped_only;  /* safe mode: a package of a third party is not started */
     const struct contract *const *builtin; /* interfaces of the host itself, NULL ends */
-    /* Told in the middle of an event or of settling; they may call control.h, supervisor_release
-     * and supervisor_stop. A boot phase was reached, or what is shown of a service changed. */
+    /* Called within an event or settling; may call control.h, supervisor_release and
+     * supervisor_stop. A boot phase was reached, or the displayed state of a service changed. */
     void (*on_phase)(void *arg, enum boot_phase phase);
     void (*on_state)(void *arg, const char *service, enum service_state state);
-    /* What a service says of its health, or its list of problems, changed. May be NULL. */
+    /* The health or the problems of a service changed. May be NULL. */
     void (*on_health)(void *arg, const char *service);
-    /* supervisor_stop is done: nothing runs any more. The last thing settling does. */
+    /* supervisor_stop is complete: no service runs. The last callback of settling. */
     void (*on_stopped)(void *arg);
     void *arg;
 };
@@ -73,18 +73,18 @@ int supervisor_new(const struct supervisor_setup *setup, const struct supervisor
 void supervisor_free(struct supervisor *supervisor);
 /* Starts every enabled service as its dependencies become ready. */
 void supervisor_start(struct supervisor *supervisor);
-/* Services behind phase early start only from here on: what /services says is known now. */
+/* Allows services after phase early to start: /services is known now. */
 void supervisor_release(struct supervisor *supervisor);
-/* What is missing is not installed: the boot does not come to its end without it. what: a word that
- * lives as long as the supervisor; NULL: nothing is missing. */
+/* A required package is not installed: boot does not complete without it. what: a text that
+ * outlives the supervisor; NULL: nothing is missing. */
 void supervisor_lacks(struct supervisor *supervisor, const char *what);
 /* Stops all in reverse order of dependency; on_stopped follows. */
 void supervisor_stop(struct supervisor *supervisor);
 /* Works out what follows from all that happened since the last call. Never from a callback. */
 void supervisor_settle(struct supervisor *supervisor);
 
-/* The time that was asked for has come: raises the events of the timers that are due. A restart
- * without delay is one of them, so that others see the service Restarting before. */
+/* The requested time has come: raises the events of the timers that are due. A restart without
+ * delay is one of them, so that the state Restarting is observable. */
 void supervisor_tick(struct supervisor *supervisor);
 
 /* The phase the boot has reached. */

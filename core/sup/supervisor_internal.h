@@ -17,7 +17,7 @@ struct supervisor {
     uint64_t phase_ms[PHASE_OPERATIONAL + 1]; /* when each was reached, from started_ms on */
     uint64_t phase_due_ms;                    /* when the present phase is given up */
     uint64_t stop_due_ms; /* when packages of third parties are no longer waited for */
-    bool held;            /* services behind phase early wait for supervisor_release */
+    bool held;            /* services after phase early wait for supervisor_release */
     const char *lacks;    /* what keeps the boot from its end though all services run, or NULL */
     bool stopping;
     bool stopped_told;

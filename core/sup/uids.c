@@ -1,6 +1,6 @@
 /* See uids.h. Of two directories with one owner (a copy, a restored backup, versions before 0.2)
- * one keeps it: whom the file calls so, else who is installed, else the first by name. The other
- * is given to its new owner when it starts. */
+ * one keeps it: that of the name in the file, else of an installed package, else the first by name.
+ * The other gets its new owner when its service starts. */
 #include "core/sup/uids.h"
 
 #include <dirent.h>
@@ -95,7 +95,7 @@ static uint32_t free_uid(const struct choice *c, const struct uids *taken)
     return 0;
 }
 
-/* Of a package that was taken away and left nothing behind. */
+/* A uid of a package that was removed and left no directory. */
 static uint32_t given_up(const struct choice *c, struct uids *taken)
 {
     for (unsigned i = 0; i < taken->count; i++) {

@@ -10,7 +10,7 @@
 
 #include "core/pkg/package.h"
 
-/* No other program hands out any of these: what comes behind is systemd's (DynamicUser=). */
+/* No other program assigns these: the following range is systemd's (DynamicUser=). */
 #define UIDS_FIRST 61000u
 #define UIDS_LAST 61183u
 #define UIDS_MAX 512 /* entries of a list: directories may have any owner */
@@ -27,14 +27,14 @@ struct uids {
 
 /* The uid of name, 0: it has none. */
 uint32_t uids_of(const struct uids *uids, const char *name);
-/* The choice alone. file: what was written down; owners: of the directories there are; names: the
- * installed packages, sorted. A uid that a directory has goes to that directory's name only.
- * ret_uids has no entry for a name when all uids are taken. */
+/* The choice alone. file: recorded uids; owners: of the existing directories; names: the installed
+ * packages, sorted. A uid that a directory has is assigned to that directory's name only. ret_uids
+ * has no entry for a name when all uids are taken. */
 void uids_choose(const struct uids *file, const struct uids *owners, const char *const *names,
                  unsigned count, struct uids *ret_uids);
-/* Sets uid of each package of the list, and writes the file when it says something else. A package
- * for which there is none is taken out of the list, and told to on_error. err: the file cannot be
- * read, does not fit, or cannot be written; uids are set all the same. Blocks on the disk. */
+/* Sets uid of each package of the list, and writes the file when it differs. A package for which no
+ * uid is left is removed from the list and reported to on_error. err: the file cannot be read, is
+ * invalid, or cannot be written; uids are set all the same. Blocks on the disk. */
 int uids_assign(const char *state_dir, struct package_list *packages,
                 void (*on_error)(void *arg, const char *dir, const struct orb_err *err), void *arg,
                 struct orb_err *err);

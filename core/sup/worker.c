@@ -1,4 +1,4 @@
-/* See worker.h. Memory goes with the last close callback of its handles. */
+/* See worker.h. Memory is freed with the last close callback of its handles. */
 #include "core/sup/worker.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static void describe_end(const struct worker *worker, const struct exit_status *
         snprintf(text, size, "exited with status %d%s", v->status, when);
 }
 
-/* Says that it is over, and lets go of itself. */
+/* Reports the end and closes the worker. */
 static void end(struct worker *worker, struct worker_exit *exit)
 {
     worker->ended = true;
@@ -148,7 +148,7 @@ void worker_kill(struct worker *worker, const char *why)
     log_warn(worker->host->log, "worker.kill", KV("service", worker->spec->name),
              KV("reason", why));
     if (!worker->child.pid)
-        return; /* on_prepared sees it */
+        return; /* on_prepared handles it */
     uv_timer_stop(&worker->ping_timer);
     /* SIGABRT first: the in-worker handler records where it hangs. */
     reap_kill(worker->host->sandbox, &worker->child, SIGABRT);
@@ -166,7 +166,7 @@ void worker_stop(struct worker *worker)
         return;
     worker->stopping = true;
     if (!worker->child.pid)
-        return; /* on_prepared sees it */
+        return; /* on_prepared handles it */
     uv_timer_stop(&worker->ping_timer);
     if (worker->peer && worker->said_hello) {
         peer_stop(worker->peer);

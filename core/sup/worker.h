@@ -1,6 +1,5 @@
-/* One attempt to run a service: its state directory is made ready, a process started and confined,
- * watched, and reaped. A worker does not depend on services: what happens to it goes to
- * callbacks. */
+/* One run of a service: its state directory is prepared, a process started and confined, watched,
+ * and reaped. A worker does not depend on services: it reports by callbacks. */
 #ifndef CORE_SUP_WORKER_H
 #define CORE_SUP_WORKER_H
 
@@ -18,8 +17,8 @@
 
 struct worker;
 
-/* What is run and with which rights. Stays the caller's, who may replace members at any time: what
- * is there when it is needed counts. Must live until exited. */
+/* What is run and with which rights. Owned by the caller, who may replace members at any time: they
+ * are read when needed. Must be valid until exited. */
 struct worker_spec {
     const char *name;
     const struct contract *contract; /* NULL: none */
@@ -28,7 +27,7 @@ struct worker_spec {
     struct limits limits;
 };
 
-/* How an attempt ended; everything lives until the callback returns. */
+/* How a run ended; valid until the callback returns. */
 struct worker_exit {
     bool spawned; /* false: there never was a process, and the members up to why are 0 */
     bool clean;   /* exit status 0 */
@@ -37,7 +36,7 @@ struct worker_exit {
     pid_t pid;
     uint64_t uptime_ms;
     const struct exit_status *status;
-    const char *ended_because; /* what it was killed for, "" if it ended by itself */
+    const char *ended_because; /* why it was killed, "" if it ended by itself */
     const char *why;           /* the end in one sentence */
 };
 
@@ -45,13 +44,13 @@ struct worker_exit {
  * and reports live until the callback returns. */
 struct worker_events {
     void (*started)(void *arg, pid_t pid);
-    /* At its HELLO: what the kernel says of its sandbox (attest_sandbox; a JSON object, or "").
+    /* At its HELLO: its sandbox as reported by the kernel (attest_sandbox; a JSON object, or "").
      */
     void (*attested)(void *arg, const struct buf *report);
-    /* READY. Nothing is asked of it before worker_open. revision: which it follows, 0: none. */
+    /* READY. It gets no requests before worker_open. revision: the one it follows, 0: none. */
     void (*ready)(void *arg, uint64_t revision);
     void (*applied)(void *arg, uint64_t revision); /* it follows another revision now */
-    void (*progress)(void *arg);                   /* a long piece of work goes on */
+    void (*progress)(void *arg);                   /* PROGRESS */
     void (*health)(void *arg, const char *degraded /* "" when fine */); /* with each PONG */
     void (*problems)(void *arg, const char *data, size_t len); /* the list of a PROBLEMS frame */
     void (*late)(void *arg);                                   /* READY did not come in time */
@@ -69,7 +68,7 @@ struct worker_host {
     struct logs *logs;
     struct metrics *metrics;
     struct log_sink *log;
-    void (*freed)(void *arg); /* a worker's memory is gone, some time after exited */
+    void (*freed)(void *arg); /* the worker's memory was freed, some time after exited */
     void *arg;
 };
 
@@ -79,16 +78,16 @@ struct worker *worker_spawn(const struct worker_host *host, const struct worker_
                             const struct worker_events *events, void *arg);
 /* After ready: requests reach it from now on, and it is pinged. */
 void worker_open(struct worker *worker);
-/* Asks it to stop (STOP frame) and kills it after limits.stop_ms. Nothing for one that was asked,
- * or is being killed, already. */
+/* Sends STOP and kills it after limits.stop_ms. No effect when it is stopping or being killed
+ * already. */
 void worker_stop(struct worker *worker);
 /* Ends it at once: SIGABRT for its stack, then SIGKILL. why: a sentence, copied. The first one
  * counts. */
 void worker_kill(struct worker *worker, const char *why);
 /* spec->limits changed: those of the connection apply from now on. */
 void worker_limit(struct worker *worker);
-/* For a first process, which is told of every child. pid has ended but was not waited for: when it
- * is this worker's, it is reaped, exited is called and true returned. */
+/* For PID 1, which gets SIGCHLD of every child. pid has ended but was not waited for: when it is
+ * this worker's, it is reaped, exited is called and true returned. */
 bool worker_ended(struct worker *worker, pid_t pid);
 
 #endif

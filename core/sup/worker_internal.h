@@ -27,7 +27,7 @@ struct worker {
     bool killed;
     bool ended;
     bool stderr_open;
-    char reason[ORB_ERR_TEXT]; /* why it is being ended, "" if by itself */
+    char reason[ORB_ERR_TEXT]; /* why it is being killed, "" if by itself */
     /* The thread that makes the state directory ready. */
     uv_work_t work;
     char *state_dir; /* NULL: it has none */
@@ -36,8 +36,8 @@ struct worker {
     struct orb_err not_given;
 };
 
-/* Makes the worker a peer of the broker, which gets child.ipc_fd. Its frames are signs of life or
- * go to events. Errors: the broker's; there is no peer then. */
+/* Makes the worker a peer of the broker, which gets child.ipc_fd. Its frames restart the liveness
+ * deadline or are passed to events. Errors: the broker's; there is no peer then. */
 int worker_peer_add(struct worker *worker, struct orb_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* A worker's connection: what it says to the host, and its end. */
+/* A worker's connection: its frames to the host, and its end. */
 #include <string.h>
 
 #include "core/base/now.h"
@@ -55,7 +55,7 @@ static void on_progress(void *arg)
     worker->events->progress(worker->arg);
 }
 
-/* Its loop turns, although a PING may still wait behind other requests. */
+/* Its loop is running, although a PING may still wait behind other requests. */
 static void on_answered(void *arg)
 {
     struct worker *worker = arg;

@@ -1,6 +1,6 @@
-/* What a worker can still say when it dies of a fault: one record with the place and the return
- * addresses. The surprise: abort() needs help, because the first process of a pid namespace ignores
- * signals with default action that it sends to itself. Everything here is async-signal-safe. */
+/* Crash report from inside the worker: one record with the place and the return addresses. Note:
+ * abort() needs help, because the first process of a pid namespace ignores signals with default
+ * action that it sends to itself. Everything here is async-signal-safe. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

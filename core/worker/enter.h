@@ -1,6 +1,6 @@
 /* The steps by which a worker enters its sandbox, in the order of docs/sandbox.md. All of them run
- * before the first byte of the package is mapped. Each returns 0 or a negative errno and may leave
- * a word about the object it failed on in enter.detail. */
+ * before the first byte of the package is mapped. Each returns 0 or a negative errno and may name
+ * the object it failed on in enter.detail. */
 #ifndef CORE_WORKER_ENTER_H
 #define CORE_WORKER_ENTER_H
 
@@ -25,7 +25,7 @@ int enter_open_network(struct enter *e);
 
 /* enter_limits.c */
 int enter_limits(struct enter *e);
-/* Gives up privileges: user, groups, capabilities. */
+/* Drops privileges: user, groups, capabilities. */
 int enter_limits_privileges(struct enter *e);
 /* Ends with the host, whenever that ends. */
 int enter_limits_parent(struct enter *e);

@@ -51,8 +51,8 @@ static void shrink_threads(void)
     mallopt(M_ARENA_MAX, 2);
 }
 
-/* The host itself may be limited further; that stays. EPERM: a process without privileges asked for
- * more. */
+/* The host itself may be limited further; that limit stays. EPERM: raising a limit without
+ * privileges. */
 static int set_limit(__rlimit_resource_t resource, const struct rlimit *to)
 {
     struct rlimit before;
@@ -130,8 +130,8 @@ int enter_limits_privileges(struct enter *e)
     return set_capabilities(e->launch.kernel_caps);
 }
 
-/* The kernel kills us when the host dies. If it died before the request, its end of the socket pair
- * is closed by now (getppid() says 0 in a pid namespace either way). */
+/* The kernel kills the worker when the host dies. If the host died before this request, its end of
+ * the socket pair is closed by now (getppid() is 0 in a pid namespace either way). */
 int enter_limits_parent(struct enter *e)
 {
     struct pollfd ipc = {.fd = LAUNCH_FD_IPC};

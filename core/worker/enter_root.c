@@ -1,7 +1,6 @@
-/* The file system a worker sees: a read-only, noexec tmpfs (core/sandbox/root.c) with /pkg, and
- * /state when granted; then Landlock over the same two, so that neither layer alone is the wall. No
- * /proc, no /dev and no libraries of the system are there: what is already loaded is matched by
- * SONAME in memory. */
+/* The file system of a worker: a read-only, noexec tmpfs (core/sandbox/root.c) with /pkg, and
+ * /state when granted; then Landlock over the same two, as a second layer. There is no /proc, no
+ * /dev and no system library: loaded libraries are matched by SONAME in memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -39,9 +38,9 @@ static int clone_dir(const char *path, uint64_t attributes)
     return fd;
 }
 
-/* A mount that is read-only because its file system is follows that: when the disk takes writes
- * again the service can write, without being started anew. One that was made read-only by itself
- * stays so. */
+/* A mount that is read-only because its file system is follows the file system: when that is
+ * writable again the service can write without a restart. One that was made read-only itself stays
+ * so. */
 static int follow_file_system(int fd)
 {
     struct mount_attr clear = {.attr_clr = MOUNT_ATTR_RDONLY},

@@ -13,11 +13,11 @@
 #include "core/base/own.h"
 #include "core/worker/enter.h"
 
-/* The members of proc_pid_stat(5) behind the name begin with the third. */
+/* The fields of proc_pid_stat(5) after the name begin with the third. */
 #define TO_START_CODE (26 - 2)
 #define TO_START_DATA (45 - 26)
 
-/* The bounds of this process's memory, which the kernel wants back as they are. */
+/* Reads the memory bounds of this process, which prctl needs unchanged. */
 static int read_bounds(struct prctl_mm_map *ret_map)
 {
     AUTO_FILE FILE *f = fopen("/proc/self/stat", "re");
@@ -74,7 +74,7 @@ int enter_title(struct enter *e)
         return -errno;
     map.arg_start = (uintptr_t)to;
     map.arg_end = map.env_start = map.env_end = map.arg_start + len;
-    /* A kernel without it: the host knows, and has said so (sandbox_given_up). */
+    /* Not supported by the kernel: the host has reported it (sandbox_given_up). */
     if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) < 0 && e->launch.sealed_title)
         return -errno;
     return 0;

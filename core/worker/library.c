@@ -1,5 +1,5 @@
-/* The loader maps what the program headers promise and reads there; a file that was cut off kills
- * it by SIGBUS, with no word why. So the promises are compared with the file first (elf(5)). */
+/* The loader maps files by their program headers; reading a truncated one raises SIGBUS, without
+ * any message. So the headers are compared with the file first (elf(5)). */
 #include "core/worker/library.h"
 
 #include <elf.h>

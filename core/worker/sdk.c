@@ -1,7 +1,7 @@
-/* The life of a worker: HELLO, WELCOME, init, configuration, READY, then frames until STOP or end
- * of file. Everything runs on one libuv loop; whatever ends the worker goes through sdk_end(), and
- * memory is given back after the loop's last close callback, so a leak checker sees the plugin's
- * leaks alone. */
+/* Life of a worker: HELLO, WELCOME, init, configuration, READY, then frames until STOP or end of
+ * file. Everything runs on one libuv loop; every way to end the worker leads through sdk_end(), and
+ * memory is freed after the loop's last close callback, so a leak checker reports leaks of the
+ * plugin only. */
 #include "core/worker/sdk.h"
 
 #include <inttypes.h>
@@ -261,7 +261,7 @@ static void send_hello(struct orb_ctx *ctx)
 
 static void on_scope_closed(struct loop_scope *scope)
 {
-    /* The context lies on sdk_run's stack: nothing to free. */
+    /* The context is on sdk_run's stack: nothing to free. */
 }
 
 /* The SDK's timers, which the scope closes. */
@@ -284,7 +284,7 @@ static void close_all(struct orb_ctx *ctx)
     sdk_loop_fini(ctx);
     sdk_post_fini(ctx);
     loop_scope_close(&ctx->scope);
-    /* Handles only close now; uv_stop() of before is used up by the first turn. */
+    /* Only closes handles; an earlier uv_stop() affects the first turn. */
     while (uv_run(&ctx->loop, UV_RUN_DEFAULT))
         ;
     uv_loop_close(&ctx->loop);

@@ -1,5 +1,5 @@
-/* The worker's event loop and the functions of include/orbital/orbital.h behind it. The trusted
- * stub (stub.c) enters the sandbox, loads the package and hands over here. */
+/* The worker's event loop and the functions of include/orbital/orbital.h. The trusted stub (stub.c)
+ * enters the sandbox, loads the package and calls sdk_run(). */
 #ifndef CORE_WORKER_SDK_H
 #define CORE_WORKER_SDK_H
 

@@ -1,7 +1,7 @@
-/* A step of the configuration that no caller waits for: the config service that asked is gone, or
- * there was none because the worker catches up by itself. Only the SDK can notice that the plugin
- * never answers; what it did half would stay, and the worker would never attach again. When the
- * time is over the worker ends, and its successor begins with what is stored. */
+/* A configuration step without a waiting caller: the config service that sent it is gone, or there
+ * was none because the worker catches up by itself. Only the SDK can notice then that the plugin
+ * does not answer; a step half done would persist, and the worker would never attach again. After a
+ * time-out the worker ends, and its successor starts from the stored configuration. */
 #include <inttypes.h>
 
 #include "core/base/own.h"

@@ -1,6 +1,6 @@
-/* Asking the config service for the subscribed parts, and for patches too large for a frame. Both
- * come as slices of JSON text. A config service that is not there yet, or restarts meanwhile, is
- * asked again: the supervisor's ready deadline is what ends a wait that is too long. */
+/* Fetches the subscribed parts from the config service, and patches too large for a frame. Both
+ * arrive as slices of JSON text. A config service that is not available, or restarts, is called
+ * again: a wait that is too long is ended by the supervisor's ready deadline. */
 #include <inttypes.h>
 #include <string.h>
 

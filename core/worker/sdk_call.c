@@ -1,8 +1,7 @@
-/* Calls to others. A call travels with the method's name; calls that follow each other closely open
- * a method handle and travel with that alone. A handle dies with its provider: the host says so
- * with GONE, and a handle that was idle is not trusted but opened anew, so that the first call
- * after a provider's restart reaches the new one. The broker keeps deadlines; the timer here is the
- * backstop. */
+/* Calls to other services. A call carries the method's name; calls in quick succession open a
+ * method handle and carry that alone. A handle becomes void with its provider, reported by GONE; an
+ * idle handle is opened again before use, so that the first call after a provider's restart reaches
+ * the new one. Deadlines are kept by the broker; the timer here is a fallback. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +118,7 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
                  method, sdk_wire_waiting(ctx));
         call->deadline_at = 0;
     } else if (ctx->call_count > SDK_MAX_CALLS) {
-        /* Told from the loop like every other refusal, so that callers have one path. */
+        /* Reported from the loop like every other error, so that callers have one path. */
         call->failed = xcalloc(1, sizeof(*call->failed));
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: %u calls are in flight, the limit is %u", to,
                  method, ctx->call_count - 1, SDK_MAX_CALLS);
@@ -182,7 +181,7 @@ int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, s
     return 0;
 }
 
-/* Tells the plugin and frees the call, which is unlinked already. */
+/* Calls the plugin's callback and frees the call, which is unlinked already. */
 static void finish(struct orb_ctx *ctx, struct sdk_call *call, const char *text, size_t len,
                    const struct orb_err *err)
 {

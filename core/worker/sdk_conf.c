@@ -1,9 +1,9 @@
 /* The worker's part of configuration transactions. The tree shown to the plugin is changed in place
- * by prepare and put back by abort. Exactly one thing happens at a time: while the plugin works (or
- * promised to answer later) an abort, or a prepare that comes during start-up, waits in one slot.
+ * by prepare and restored by abort. One step runs at a time: while the plugin works (or has
+ * returned ORB_LATER) an abort, or a prepare during start-up, is queued in one place.
  *
- * When the config service goes away the worker undoes what was only prepared and attaches again:
- * its successor alone knows how the transaction ended, and the difference is applied as a change of
+ * When the config service disconnects the worker undoes what was only prepared and attaches again:
+ * only the successor knows how the transaction ended, and the difference is applied as a change of
  * whole parts. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err)
         sdk_conf_settle(ctx);
         return;
     }
-    prepare_patch(ctx); /* says so when the text was no patch */
+    prepare_patch(ctx); /* reports an error when the text was no patch */
 }
 
 static void do_prepare(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
@@ -216,7 +216,7 @@ void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer)
     sdk_conf_provider_gone(ctx);
 }
 
-/* An abort has its time whatever it says: a refused change is live meanwhile. */
+/* The deadline of abort is not extended: a refused change is in force meanwhile. */
 void sdk_conf_progress(struct orb_ctx *ctx, uint64_t now)
 {
     struct sdk_conf *conf = &ctx->conf;
@@ -234,7 +234,7 @@ void sdk_conf_provider_gone(struct orb_ctx *ctx)
         return;
     conf->owner = 0;
     conf->again = true;
-    /* The one that would have noticed a deadline is gone. */
+    /* The service that kept the deadline is gone. */
     if (is_working(conf) && conf->req)
         sdk_alone_until(ctx, conf->req->deadline_at);
     sdk_conf_settle(ctx);
@@ -245,7 +245,7 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     struct sdk_conf *conf = &ctx->conf;
     cJSON *was = conf->tree;
 
-    /* Its successor must learn of us even when it never called us before. */
+    /* Its successor must know this worker even if it was not called before. */
     sdk_target_watch(ctx, "config@1", "attach");
     sdk_step_drop_undo(conf);
     sdk_prepared_discard(ctx);

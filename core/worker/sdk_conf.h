@@ -10,7 +10,7 @@ struct sdk_timer;
 
 enum sdk_own_method { SDK_OWN_NONE, SDK_OWN_PREPARE, SDK_OWN_APPLY, SDK_OWN_ABORT };
 
-/* One step taken back in reverse order: path held old (NULL: nothing). */
+/* One step of the undo list: path had the value old (NULL: none). */
 struct sdk_undo {
     char *path;
     cJSON *old;
@@ -37,8 +37,8 @@ struct sdk_conf {
     const char **paths; /* the plugin's, or all that are granted; NULL ends */
     uint64_t revision;  /* applied */
     uint64_t before;    /* applied before that */
-    uint64_t told;      /* of revision: what the host knows */
-    bool applied;       /* told to abort() */
+    uint64_t told;      /* revision last reported to the host */
+    bool applied;       /* parameter of abort() */
     cJSON *tree;
     cJSON *patch;
     cJSON *plan;
@@ -47,7 +47,7 @@ struct sdk_conf {
     size_t undo_count;
     struct orb_change change;
     struct orb_req *req;    /* being worked on */
-    struct orb_req *queued; /* came while something else was going on */
+    struct orb_req *queued; /* received while another step was running */
     enum sdk_own_method queued_method;
     struct buf text; /* slices */
     size_t want;
@@ -55,44 +55,44 @@ struct sdk_conf {
     bool again;   /* attach once more when nothing else is going on */
     bool waiting; /* it was logged that the config service is awaited */
     bool calling; /* inside a callback of the plugin */
-    bool early;   /* orb_config_done came inside the callback */
+    bool early;   /* orb_config_done was called inside the callback */
     struct orb_err early_err;
 };
 
 /* ---- sdk_conf.c ---- */
-/* Asks the config service for the subscribed parts; goes on to sdk_started. */
+/* Fetches the subscribed parts from the config service, then calls sdk_started. */
 void sdk_conf_start(struct orb_ctx *ctx);
 /* A request of the config service: prepare, apply or abort. Taken; answered when the step has
  * ended. */
 void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method);
-/* A peer is gone; nothing unless it is the config service. */
+/* A peer disconnected; no effect unless it is the config service. */
 void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
 /* Nothing is going on: what waited has its turn. */
 void sdk_conf_settle(struct orb_ctx *ctx);
-/* The deadline of prepare or apply begins anew. */
+/* Restarts the deadline of prepare or apply. */
 void sdk_conf_progress(struct orb_ctx *ctx, uint64_t now);
 /* The config service this worker attached to is gone. */
 void sdk_conf_provider_gone(struct orb_ctx *ctx);
 void sdk_conf_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_step.c ---- */
-/* Calls the package for the state we are in. */
+/* Calls the package's callback for the present state. */
 void sdk_step_run(struct orb_ctx *ctx);
 /* Answers the request being worked on, if there is one; out is taken. */
 void sdk_step_answer(struct orb_ctx *ctx, cJSON *out, const struct orb_err *err);
-/* Forgets the patch of the change. */
+/* Frees the patch of the change. */
 void sdk_step_drop_patch(struct sdk_conf *conf);
-/* Forgets how the tree is undone. */
+/* Frees the undo list. */
 void sdk_step_drop_undo(struct sdk_conf *conf);
 
 /* ---- sdk_plan.c ---- */
 /* {"plan": […]}, as prepare and apply are answered; there is none any more. */
 cJSON *sdk_plan_take(struct sdk_conf *conf);
-/* Forgets the plan. */
+/* Frees the plan. */
 void sdk_plan_drop(struct sdk_conf *conf);
 
 /* ---- sdk_paths.c ---- */
-/* Sets conf.paths; ORB_E_DENIED when the package wants a path it was not granted. */
+/* Sets conf.paths; ORB_E_DENIED when the package uses a path it was not granted. */
 int sdk_paths_choose(struct orb_ctx *ctx, struct orb_err *err);
 
 /* ---- sdk_prepared.c ---- */
@@ -108,7 +108,7 @@ void sdk_alone_start(struct orb_ctx *ctx, uint32_t ms);
 void sdk_alone_until(struct orb_ctx *ctx, uint64_t at);
 /* The step has ended: no time runs. */
 void sdk_alone_end(struct orb_ctx *ctx);
-/* The work goes on: the time begins anew. */
+/* Restarts the time-out after progress. */
 void sdk_alone_progress(struct orb_ctx *ctx);
 /* The time is over; sdk_open() gives it to the timer. */
 void sdk_alone_on_timer(struct sdk_timer *timer);
@@ -120,9 +120,9 @@ void sdk_attach_start(struct orb_ctx *ctx);
 void sdk_attach_on_timer(struct sdk_timer *timer);
 /* Fetches {what}: slices until conf->want bytes are in conf->text; then sdk_conf_fetched. */
 void sdk_attach_fetch_tx(struct orb_ctx *ctx, size_t bytes);
-/* The tree came (taken), of that revision. */
+/* The tree was received (takes it), of that revision. */
 void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision);
-/* conf.text is whole, or err says why not. */
+/* conf.text is complete, or err has the reason. */
 void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err);
 
 /* ---- sdk_tree.c: a cJSON tree changed by patches ---- */

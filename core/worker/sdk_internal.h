@@ -31,7 +31,7 @@
 #define SDK_CALL_CAP_MS 600000u /* the broker's cap */
 #define SDK_FLUSH_MS 1000       /* waited for the host to take the last frames */
 #define SDK_ALONE_MS 20000u     /* for a step no caller waits for; as apply in a commit */
-#define SDK_PROGRESS_MS 100     /* progress is said at most this often */
+#define SDK_PROGRESS_MS 100     /* PROGRESS is sent at most this often */
 #define SDK_MAX_POSTED 1024u    /* calls of other threads that wait for the loop */
 #define SDK_NAME 64u
 
@@ -63,7 +63,7 @@ struct orb_req {
     uint64_t deadline_at;
     uint32_t deadline_ms;
     uint32_t corr;
-    bool cancelled; /* the caller gave up: the answer is swallowed */
+    bool cancelled; /* the caller cancelled: the answer is dropped */
     char trace[64];
     size_t len;
     char text[];
@@ -76,7 +76,8 @@ struct sdk_target {
     uint32_t handle; /* 0: none */
     uint64_t ok_at;  /* when a call last succeeded */
     bool opening;
-    bool watched; /* config@1 attach: sdk_conf_provider_gone() is told when the handle dies */
+    bool watched; /* config@1 attach: sdk_conf_provider_gone() is called when the handle becomes
+                     void */
 };
 
 enum sdk_call_kind { SDK_CALL_REQ, SDK_CALL_OPEN, SDK_CALL_SUB };
@@ -87,7 +88,7 @@ struct sdk_call {
     uint32_t corr;
     uint64_t deadline_at;
     struct sdk_target *target; /* NULL for sessions */
-    struct orb_err *failed;    /* known already, told from the loop */
+    struct orb_err *failed;    /* known already, to be reported from the loop */
     orb_reply_fn *done;
     orb_text_fn *done_text;
     void *arg;
@@ -120,7 +121,7 @@ struct sdk_metric {
 struct sdk_problem {
     struct sdk_problem *next;
     enum orb_problem_level level;
-    bool gone; /* taken back in this turn */
+    bool gone; /* cleared in this turn */
     char key[SDK_PROBLEM_KEY];
     char what[ORB_ERR_TEXT];
     char path[ORB_ERR_PATH];
@@ -145,7 +146,7 @@ struct orb_watch {
     void *arg;
 };
 
-/* Calls of other threads, oldest at ring[first]; all but wake is behind the lock. */
+/* Calls posted by other threads, oldest at ring[first]; all but wake is protected by the lock. */
 struct sdk_post {
     pthread_mutex_t lock;
     uv_async_t wake;
@@ -159,7 +160,7 @@ struct orb_ctx {
     struct loop_scope scope;
     uv_poll_t poll;
     uv_prepare_t prepare;
-    uv_idle_t more; /* runs while in holds frames that were not delivered for want of time */
+    uv_idle_t more; /* runs while in holds frames left over for the next turn */
     struct sdk_timer call_timer;
     struct sdk_timer metric_timer;
     struct sdk_timer attach_timer;
@@ -178,7 +179,7 @@ struct orb_ctx {
     bool loaded; /* init succeeded: stop is owed */
     bool ready_called;
     bool ready_later;
-    uint64_t progress_at; /* when it was said last */
+    uint64_t progress_at; /* when PROGRESS was sent last */
 
     struct frame_stream wire; /* to the host */
     bool polling_write;
@@ -217,17 +218,17 @@ int sdk_close(struct orb_ctx *ctx);
 void sdk_fail(struct orb_ctx *ctx, const struct orb_err *err);
 /* Ends the loop. */
 void sdk_end(struct orb_ctx *ctx, int exit_code);
-/* A complete frame came; a NUL follows its payload. */
+/* A complete frame was received; a NUL follows its payload. */
 void sdk_frame(struct orb_ctx *ctx, const struct inframe *frame);
 /* The first configuration is applied (or there is none): ready, then READY. */
 void sdk_started(struct orb_ctx *ctx);
-/* conf.revision may be another one: the host is told once READY was sent. */
+/* conf.revision may have changed: sends it to the host once READY was sent. */
 void sdk_applied(struct orb_ctx *ctx);
 /* Tree of a JSON text of the host; NULL when it is none. */
 cJSON *sdk_parse(const char *text, size_t len);
 /* Member as string or "". */
 const char *sdk_text_of(const cJSON *object, const char *key);
-/* As sdk_fail for a host that breaks the protocol: nothing is sent, a line goes to stderr. */
+/* As sdk_fail for protocol violations of the host: sends nothing, writes a line to stderr. */
 void sdk_garbage(struct orb_ctx *ctx, const char *what);
 
 /* ---- sdk_wire.c ---- */
@@ -245,11 +246,15 @@ void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
 /* ---- sdk_req.c ---- */
 /* Finds the handler of each method of WELCOME's list, the context's from then on. ORB_E_LIMIT. */
 int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
-/* REQ: a request to the package, or a step of a change. */
+/* The stub maps both filter files at these addresses before it loads A. Filter A then allows
+ * seccomp(2) only with the pointer of B and refuses every call that could change the mapping. So
+ * while package code runs in constructors, filter B is the only one that can be loaded, and a
+ * filter count of 2 proves to the host that B is in force. PIE binaries, heaps and libraries are
+ * never mapped this low. */
 void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
 /* CANCEL: the caller waits no longer. */
 void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame);
-/* PEER: who a number is. */
+/* PEER: identity of a peer id. */
 void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame);
 /* GONE: a peer, or the provider of a target, is gone. */
 void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame);
@@ -285,7 +290,7 @@ void sdk_target_opened(struct orb_ctx *ctx, struct sdk_target *target, const str
 void sdk_target_watch(struct orb_ctx *ctx, const char *to, const char *method);
 /* The next call of to/method travels by name; nothing is watched any more. */
 void sdk_target_forget(struct orb_ctx *ctx, const char *to, const char *method);
-/* The provider behind a handle is gone. */
+/* The provider of a handle is gone. */
 void sdk_target_gone(struct orb_ctx *ctx, uint32_t handle);
 void sdk_target_fini(struct orb_ctx *ctx);
 

@@ -5,7 +5,7 @@
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
 
-/* True when a granted path is path or stands above it. */
+/* True when a granted path is path or an ancestor of it. */
 static bool is_granted(const cJSON *granted, const char *path)
 {
     const cJSON *item;

@@ -1,4 +1,4 @@
-/* Lines for people about the step that is being worked on. */
+/* Plan lines of the present step. */
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
 

@@ -1,5 +1,5 @@
 /* Reads the descriptor of a package (sdk_plugin.h). Every size comes from the package, so it is
- * compared with limits first; a package that lies only harms its own worker. */
+ * compared with limits first; a wrong one only harms its own worker. */
 #include "core/worker/sdk_plugin.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 struct part {
     const char *name;
     size_t min; /* smallest of this ABI */
-    size_t own; /* as this host knows it */
+    size_t own; /* size known to this host */
 };
 
 static const struct part plugin_part = {"orb_plugin", PLUGIN_MIN, sizeof(struct orb_plugin)};
@@ -29,10 +29,11 @@ static int check_size(const struct part *part, size_t size, struct orb_err *err)
 {
     if (size >= part->min && size <= SIZE_MAX_READ)
         return 0;
-    return orb_fail(err, ORB_E_VERSION,
-                    "the package says struct %s has %zu bytes, expected %zu to %u; describe it "
-                    "with ORB_PLUGIN",
-                    part->name, size, part->min, SIZE_MAX_READ);
+    return orb_fail(
+        err, ORB_E_VERSION,
+        "the package was built with struct %s of %zu bytes, expected %zu to %u; describe it "
+        "with ORB_PLUGIN",
+        part->name, size, part->min, SIZE_MAX_READ);
 }
 
 /* Copies size bytes at from to a struct of this host. */
@@ -46,7 +47,7 @@ static int copy_part(const struct part *part, const void *from, size_t size, voi
     for (size_t i = part->own; i < size; i++)
         if (bytes[i])
             return orb_fail(err, ORB_E_VERSION,
-                            "the package uses a member of struct %s that this host does not know: "
+                            "the package uses a member of struct %s that this host lacks: "
                             "update Orbital, or build the package with the headers of this host",
                             part->name);
     return 0;
@@ -71,10 +72,9 @@ static int read_methods(const struct orb_plugin *given, size_t size, struct sdk_
         if (r < 0)
             return r;
         if (ret->methods[i].flags & ~FLAGS_KNOWN)
-            return orb_fail(
-                err, ORB_E_VERSION,
-                "method %s has flags that this host does not know (%#x): update Orbital",
-                ret->methods[i].name, ret->methods[i].flags & ~FLAGS_KNOWN);
+            return orb_fail(err, ORB_E_VERSION,
+                            "method %s has flags that this host lacks (%#x): update Orbital",
+                            ret->methods[i].name, ret->methods[i].flags & ~FLAGS_KNOWN);
     }
     ret->head.methods = ret->methods;
     return 0;
@@ -107,7 +107,7 @@ int sdk_plugin_read(const struct orb_plugin *given, struct sdk_plugin *ret, stru
     if (given->abi != ORB_PLUGIN_ABI)
         return orb_fail(err, ORB_E_VERSION,
                         "the package was built for another version of orbital.h: its ABI is %u, "
-                        "this host has %u; build the package anew with the headers of this host",
+                        "this host has %u; rebuild the package with the headers of this host",
                         given->abi, ORB_PLUGIN_ABI);
     r = read_parts(given, ret, err);
     if (r < 0)

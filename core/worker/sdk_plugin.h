@@ -12,9 +12,8 @@ struct sdk_plugin {
     struct orb_method *methods; /* ends with {0} */
 };
 
-/* Reads given into ret. Members that given is too small for are NULL; members that this host does
- * not know must be zero. Errors: ORB_E_VERSION, with what to rebuild or to update. given must stay
- * as long as ret. */
+/* Reads given into ret. Members beyond given's size are NULL; members unknown to this host must be
+ * zero. Errors: ORB_E_VERSION, with what to rebuild or to update. given must outlive ret. */
 int sdk_plugin_read(const struct orb_plugin *given, struct sdk_plugin *ret, struct orb_err *err);
 /* Frees what reading allocated; fine on zeroed memory. */
 void sdk_plugin_fini(struct sdk_plugin *plugin);

@@ -1,6 +1,6 @@
 /* Calls from other threads to the loop: orb_post(). A ring behind a mutex and the loop's eventfd.
- * Each post makes the eventfd readable, and the loop takes the lock after it has read it, so no
- * post waits for another one. Nothing else of the SDK is touched by a second thread. */
+ * Each post makes the eventfd readable, and the loop takes the lock after reading it, so no post is
+ * missed. No other part of the SDK is used by a second thread. */
 #include <stdlib.h>
 
 #include "core/base/own.h"
@@ -48,7 +48,7 @@ static bool take(struct sdk_post *post, struct sdk_posted *ret)
     return any;
 }
 
-/* What was posted before this turn; what comes meanwhile made the eventfd readable again. */
+/* Calls posted before this turn; later ones made the eventfd readable again. */
 static void on_wake(uv_async_t *handle)
 {
     struct sdk_post *post = container_of(handle, struct sdk_post, wake);

@@ -1,6 +1,6 @@
-/* Problems a service reports: kept here by key, sent to the host as one whole list whenever
- * something changed, at the end of the loop's turn. The host replaces its list by it, so a frame
- * that was lost with the worker leaves nothing behind. */
+/* Problems reported by a service: kept here by key, sent to the host as one list whenever it
+ * changed, at the end of the loop's turn. The host replaces its list by it, so a frame lost with
+ * the worker has no lasting effect. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,7 @@ void sdk_problem_on_timer(struct sdk_timer *timer)
     forget_gone(ctx);
     describe(ctx, &b);
     if (b.len == ctx->problems_sent.len && !memcmp(b.data, ctx->problems_sent.data, b.len))
-        return; /* all was taken back and reported again */
+        return; /* all were cleared and set again unchanged */
     if (sdk_wire_full(ctx) || sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROBLEMS}, NULL, 0,
                                             buf_str(&b), b.len, NULL) < 0) {
         sdk_timer_start(timer, RETRY_MS, 0);
@@ -122,7 +122,7 @@ void orb_problem_set_sized(struct orb_ctx *ctx, const char *key, const struct or
     bool differs;
 
     if (!p)
-        return; /* more than a person could read are kept already */
+        return; /* the list is full */
     memcpy(&known, problem, size < sizeof(known) ? size : sizeof(known));
     differs = p->gone || p->level != known.level;
     differs |= replace(p->what, sizeof(p->what), known.what);

@@ -57,7 +57,7 @@ const char *orb_pointer(char *path, size_t size, ...)
     return path;
 }
 
-/* Field i of a table whose entries have size bytes, as this host knows it. */
+/* Field i of a table whose entries have size bytes, converted to this host's struct. */
 static struct orb_field field_at(const struct orb_field *fields, size_t size, size_t i)
 {
     struct orb_field field = {0};

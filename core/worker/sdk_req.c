@@ -1,5 +1,5 @@
-/* Requests this worker answers, and the peers that send them. A request lives until the plugin has
- * answered it, even when its caller gave up meanwhile: the plugin holds a pointer to it. */
+/* Requests to this worker, and the peers that send them. A request is valid until the plugin has
+ * answered it, even if its caller cancelled: the plugin has a pointer to it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,7 +211,7 @@ static void call_handler(struct orb_req *req, const struct orb_method *method)
     int r = method->handle(ctx, req, req->in, &err);
 
     if (r >= 0)
-        return; /* answered, or kept: req may be gone already */
+        return; /* answered or kept: req may be freed already */
     if (!err.code)
         orb_fail(&err, r, "%s: %s", method->name, orb_code_text(r));
     orb_reply_error(req, &err);

@@ -159,7 +159,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
             sdk_step_drop_patch(conf);
             conf->before = conf->revision;
             conf->revision = conf->change.revision;
-            sdk_applied(ctx); /* before the config service is told */
+            sdk_applied(ctx); /* before the answer to the config service */
         }
         sdk_step_answer(ctx, err || !conf->plan ? NULL : sdk_plan_take(conf), err);
         break;

@@ -40,8 +40,8 @@ void sdk_timer_adopt(struct sdk_timer *timer, struct loop_scope *scope)
     loop_scope_adopt(scope, (uv_handle_t *)&timer->soon);
 }
 
-/* One that fires at once fires in the next turn of the loop: libuv 1.44 runs a timer of 0 ms that
- * is started by a timer in the same turn, so that one which goes on would let nothing else in. */
+/* A timer of 0 ms fires in the next turn of the loop: libuv 1.44 runs one that is started by a
+ * timer in the same turn, so that a repeating one would starve all else. */
 void sdk_timer_start(struct sdk_timer *timer, uint64_t after_ms, uint64_t repeat_ms)
 {
     sdk_timer_stop(timer);
@@ -50,7 +50,7 @@ void sdk_timer_start(struct sdk_timer *timer, uint64_t after_ms, uint64_t repeat
         uv_idle_start(&timer->soon, on_soon);
         return;
     }
-    /* The loop's idea of now may be as old as the callback we are in. */
+    /* The loop's time may be as old as the present callback. */
     uv_update_time(&timer->ctx->loop);
     uv_timer_start(&timer->handle, on_timer, after_ms, repeat_ms);
 }

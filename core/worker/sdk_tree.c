@@ -35,9 +35,9 @@ cJSON *sdk_tree_at(cJSON *tree, const char *path)
     return tree;
 }
 
-/* Walks to the object that holds the last segment of path (a pointer), which goes to ret_key.
- * Missing objects are made when make is set; *ret_made is then the length of path's part that named
- * the first new one (0: none), so that undo can take that away as a whole. NULL: there is none. */
+/* Walks to the object that has the last segment of path (a pointer), returned in ret_key. Missing
+ * objects are created when make is set; *ret_made is then the length of path's part that named the
+ * first new one (0: none), so that undo can remove that as a whole. NULL: there is none. */
 static cJSON *parent_of(cJSON *tree, const char *path, bool make, char ret_key[MAX_KEY],
                         size_t *ret_made)
 {
@@ -98,7 +98,7 @@ static int apply_one(cJSON *tree, const cJSON *step, struct sdk_undo *ret_undo, 
     return 0;
 }
 
-/* Puts one step back. Returns what stood there meanwhile (NULL: nothing). */
+/* Undoes one step. Returns the value replaced (NULL: none). */
 static cJSON *undo_one(cJSON *tree, struct sdk_undo *undo)
 {
     char key[MAX_KEY];

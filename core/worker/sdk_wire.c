@@ -90,8 +90,8 @@ static void on_prepare(uv_prepare_t *handle)
     }
 }
 
-/* Hands on the frames that came whole, as long as until_us is not over: the rest then comes in the
- * next turn of the loop, behind timers and the answers of this one. */
+/* Dispatches complete frames until until_us; the rest follows in the next turn of the loop, after
+ * timers and the answers of this one. */
 static void deliver(struct orb_ctx *ctx, uint64_t until_us)
 {
     uv_idle_stop(&ctx->more);
@@ -116,7 +116,7 @@ static void on_more(uv_idle_t *handle)
 {
     struct orb_ctx *ctx = container_of(handle, struct orb_ctx, more);
 
-    flush(ctx); /* the answers of before */
+    flush(ctx); /* answers queued before */
     deliver(ctx, now_us() + SDK_DELIVER_US);
 }
 
@@ -135,7 +135,7 @@ static void on_readable(struct orb_ctx *ctx)
         if (n > 0) {
             turn += (size_t)n;
         } else if (n != -EAGAIN) {
-            sdk_end(ctx, 0); /* the host is gone: there is no one to report to */
+            sdk_end(ctx, 0); /* the host is gone: nothing to report to */
             return;
         }
         deliver(ctx, until_us);
@@ -151,7 +151,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     if (ctx->state == SDK_ENDED)
         return;
     if (status < 0) {
-        /* Read whatever is left; recv tells end of file and errors apart. */
+        /* Reads what is left; recv distinguishes end of file and errors. */
         on_readable(ctx);
         if (ctx->state != SDK_ENDED)
             sdk_end(ctx, 0);

@@ -1,6 +1,6 @@
-/* A worker's main: the trusted code between exec and the package. It walks the table of steps
- * below, loads the package, shuts the last door and hands over to the SDK's loop. A step that fails
- * is reported on the crash pipe and ends the process; nothing is ever skipped because it failed. */
+/* A worker's main: the trusted code between exec and the package. It runs the table of steps below,
+ * loads the package, loads the last filter and calls the SDK's loop. A failing step is reported on
+ * the crash pipe and ends the process; no step is ever skipped because it failed. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
@@ -77,13 +77,13 @@ static void walk(struct enter *e)
     }
 }
 
-/* The directory is the sandbox's own and tells a person nothing. */
+/* Removes the directory, which is internal to the sandbox. */
 static const char *without_dir(const char *text, const char *dir)
 {
     size_t n = strlen(dir);
 
     if (!text)
-        return "the loader does not say why";
+        return "unknown error of the loader";
     return !strncmp(text, dir, n) && text[n] == '/' ? text + n + 1 : text;
 }
 
@@ -142,6 +142,5 @@ int stub_main(int argc, char **argv)
                                .state_dir = !e->launch.state_dir[0] ? NULL
                                             : e->launch.tier >= 2   ? "/state"
                                                                     : e->launch.state_dir};
-    _exit(sdk_run(&setup,
-                  plugin)); /* without destructors: those of the package are not ours to run */
+    _exit(sdk_run(&setup, plugin)); /* without destructors, which belong to the package */
 }

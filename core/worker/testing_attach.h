@@ -4,8 +4,8 @@
 
 #include "core/worker/testing_internal.h"
 
-/* Writes the answer to config@1 attach or fetch: the slice that input asks for, of
- * test->tree or (what "tx") of test->patch_text. */
+/* Writes the answer to config@1 attach or fetch: the slice that input requests, of test->tree or
+ * (what "tx") of test->patch_text. */
 void testing_attach_answer(const struct orb_test *test, const char *input, struct buf *ret_text);
 
 #endif

@@ -1,5 +1,5 @@
-/* The config service's part of the test kit: the whole tree at start, then changes step by step.
- * The kit keeps a tree of its own, which a change alters before the schema sees it. */
+/* The config service's part of the test kit: the whole tree at start, then changes step by step. A
+ * change alters the kit's own tree before it is checked by the schema. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +119,7 @@ static int do_step(struct orb_test *test, char step, const char *method, const c
     struct testing_ask *ask;
 
     if (test->step)
-        return orb_fail(err, ORB_E_STATE, "the step before has not ended; see orb_test_step");
+        return orb_fail(err, ORB_E_STATE, "the previous step has not ended; see orb_test_step");
     ask = testing_ask_send(test, TESTING_CONFIG_PEER, testing_config_method(test, method), NULL,
                            text, STEP_MS, err);
     if (!ask)

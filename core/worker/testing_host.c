@@ -26,7 +26,7 @@ void testing_host_send(struct orb_test *test, const struct frame *head, const ch
 {
     frame_stream_add(&test->wire, head, env, env ? strlen(env) : 0, payload,
                      payload ? strlen(payload) : 0, NULL);
-    /* The package reads when the socket is full. When it has ended who asks sees that. */
+    /* The package reads when the socket is full. If it has ended, the caller notices that. */
     while (frame_stream_flush(&test->wire, MSG_DONTWAIT) > 0 && test->ctx.state != SDK_ENDED)
         uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
 }

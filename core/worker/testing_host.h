@@ -9,7 +9,7 @@ void testing_host_turn(struct orb_test *test);
 /* Sends a frame; len and envlen of head are set here. env, payload: text, NULL for none. */
 void testing_host_send(struct orb_test *test, const struct frame *head, const char *env,
                        const char *payload);
-/* The package did what it may not: remembered for orb_test_fault(), the first of several. */
+/* Records a violation by the package for orb_test_fault(), the first of several. */
 void testing_host_fault(struct orb_test *test, const char *what, const struct orb_err *why);
 /* Frees what was kept of the package's frames. */
 void testing_host_fini(struct orb_test *test);

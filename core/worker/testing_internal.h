@@ -1,6 +1,6 @@
-/* The test kit (orbital/testing.h): the host's part, played in the process of the test. One struct
- * in several files: testing.c (start to stop, calls), testing_config.c (changes), testing_host.c
- * (frames of the package), testing_look.c (what it said, what others say), and kit/ (time). */
+/* The test kit (orbital/testing.h): the host's part, in the process of the test. One struct in
+ * several files: testing.c (start to stop, calls), testing_config.c (changes), testing_host.c
+ * (frames of the package), testing_look.c (output and input), and kit/ (time). */
 #ifndef CORE_WORKER_TESTING_INTERNAL_H
 #define CORE_WORKER_TESTING_INTERNAL_H
 
@@ -11,7 +11,7 @@
 #define TESTING_BEGIN_MS 1000000u /* not 0: "never" often is */
 #define TESTING_ROUNDS 1000 /* turns of the loop after which a package that never rests is left */
 
-/* Something the package said and the test did not take yet. */
+/* Output of the package that the test has not taken yet. */
 struct testing_record {
     struct testing_record *next;
     enum orb_test_kind kind;
@@ -58,7 +58,7 @@ struct orb_test {
     uint32_t peer;             /* that calls */
     cJSON *tree;               /* the configuration the package has, or is shown */
     cJSON *patch;              /* of the next change */
-    struct buf patch_text;     /* of the change on its way */
+    struct buf patch_text;     /* of the present change */
     struct sdk_undo *undo;
     size_t undo_count;
     uint64_t tx, revision;

@@ -1,4 +1,4 @@
-/* What the package said, and what others say to it: see testing_internal.h. */
+/* Output of the package, and input to it: see testing_internal.h. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

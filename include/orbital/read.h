@@ -1,7 +1,7 @@
-/* Reading a configuration or an input that the host has checked already. Included by orbital.h.
+/* Reads a configuration or an input that the host has validated. Included by orbital.h.
  *
- * One value: orb_text, orb_number, orb_bool, with what holds when it is absent. A whole object into
- * a struct of the package's own: a table.
+ * Single values: orb_text, orb_number, orb_bool, with a fallback when absent. A whole object into a
+ * struct of the package: a table.
  *
  *     struct want { char *word; int64_t mtu; bool enabled; };
  *     ORB_FIELDS(want_fields, "") = {
@@ -12,7 +12,7 @@
  *     };
  *     orb_read(want_fields, cJSON_GetObjectItemCaseSensitive(change->tree, "greeter"), want, err);
  *
- * The second argument of ORB_FIELDS is where the object stands in the configuration of schema.json,
+ * The second argument of ORB_FIELDS is the place of the object in the configuration of schema.json,
  * a JSON pointer below "config" with * for any name: "/targets/" and a star. orbital-fieldcheck
  * compares the table with the schema when the package is built: every text, number and boolean
  * there must be read, by its type, and with the default the schema gives (none: NULL, 0, false). */
@@ -32,21 +32,21 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* Member key of object; fallback when object is NULL or has no such member, or one of another type.
- * The text lives as long as object. */
+ * The text is valid as long as object. */
 const char *orb_text(const cJSON *object, const char *key, const char *fallback);
 int64_t orb_number(const cJSON *object, const char *key, int64_t fallback); /* as orb_int64 */
 /* As orb_text, for a boolean. */
 bool orb_bool(const cJSON *object, const char *key, bool fallback);
 
-/* The part of a tree at a JSON pointer; NULL when there is none. Never fails to parse: what is no
- * pointer is not there. */
+/* The part of a tree at a JSON pointer; NULL when there is none. An invalid
+ * pointer also gives NULL. */
 const cJSON *orb_at(const cJSON *tree, const char *pointer);
 /* Writes the JSON pointer (RFC 6901, ~ and / escaped) of these names, the last of which is followed
- * by NULL, to path and returns path. What does not fit is left out, from the first name that does
- * not. orb_pointer(path, sizeof(path), "acme-probe", "targets", name, NULL) */
+ * by NULL, to path and returns path. Names are left out from the first that does not fit.
+ * orb_pointer(path, sizeof(path), "acme-probe", "targets", name, NULL) */
 const char *orb_pointer(char *path, size_t size, ...) __attribute__((sentinel));
 /* Appends one more name to the pointer in path, which has room for size bytes with its NUL. false:
- * it does not fit, path is as it was. */
+ * it does not fit, path is unchanged. */
 bool orb_pointer_add(char *path, size_t size, const char *name);
 
 enum orb_field_type { ORB_FIELD_END_, ORB_TEXT, ORB_INT, ORB_BOOL, ORB_REAL, ORB_OTHER };
@@ -61,17 +61,17 @@ struct orb_field {
 };
 
 /* Reads the members of object (NULL: none) into the struct at to. Texts are copied; free them with
- * orb_read_free. Members that no field names stay as they are. Errors: ORB_E_SCHEMA (a member of
- * another type, an integer that is not exact), ORB_E_NOMEM; then nothing is left to free. */
+ * orb_read_free. Members without a field stay unchanged. Errors: ORB_E_SCHEMA (a member of
+ * another type, an integer that is not exact), ORB_E_NOMEM; then there is nothing to free. */
 static inline int orb_read(const struct orb_field *fields, const cJSON *object, void *to,
                            struct orb_err *err);
-/* Frees the texts orb_read made and sets them to NULL; fine on zeroed memory. */
+/* Frees the texts allocated by orb_read and sets them to NULL; safe on zeroed memory. */
 static inline void orb_read_free(const struct orb_field *fields, void *from);
 
-/* What the two call: the size of a field as the package knows it. */
+/* Called by the two above; size: of struct orb_field as the package was built. */
 int orb_read_sized(const struct orb_field *fields, size_t size, const cJSON *object, void *to,
                    struct orb_err *err);
-/* What orb_read_free calls: frees the texts that orb_read_sized made, as it does. */
+/* Called by orb_read_free. */
 void orb_read_free_sized(const struct orb_field *fields, size_t size, void *from);
 
 #pragma GCC visibility pop
@@ -120,7 +120,7 @@ static inline void orb_read_free(const struct orb_field *fields, void *from)
     {                                                                                              \
         key, ORB_REAL, ORB_OFFSET_(type, member, double), 0, fallback, NULL                        \
     }
-/* Read in another way, or not at all. */
+/* Read in another way, or not read. */
 #define ORB_FIELD_OTHER(key)                                                                       \
     {                                                                                              \
         key, ORB_OTHER, 0, 0, 0, NULL                                                              \

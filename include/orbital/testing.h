@@ -1,7 +1,7 @@
-/* Drives one package inside a test program: no daemon, no sandbox, no second process, so that a
- * debugger and the address sanitizer see everything. It runs on the SDK that runs it in production;
- * what the host would refuse by schema.json is refused here with the same words. Link with
- * liborbital-testing (pkg-config orbital-testing).
+/* Runs one package inside a test program, without daemon, sandbox or second process, so that it can
+ * be debugged and run under sanitizers. It uses the same SDK as in production; what the host
+ * refuses by schema.json is refused with the same error text. Link with liborbital-testing
+ * (pkg-config orbital-testing).
  *
  *     struct orb_test *t = orb_test_load("build/greeter", &err);
  *
@@ -10,12 +10,12 @@
  *     assert(!strcmp(out, "{\"text\":\"Servus, Ada!\"}"));
  *     orb_test_stop(t, &err);
  *
- * Time stands still but for orb_test_advance(): timers fire, orb_now_ms() and deadlines move by
- * just that. One test at a time in a process may run.
+ * The clock is simulated: timers, orb_now_ms() and deadlines advance only by orb_test_advance().
+ * Only one test at a time may run in a process.
  *
  * Functions return 0, a negative code with err (never NULL) filled, or ORB_LATER: the package has
- * not answered yet. Texts they give are JSON without spaces and live until the next call of a
- * function with the same test. */
+ * not answered yet. Returned texts are JSON without spaces, valid until the next call with the same
+ * test. */
 #ifndef ORBITAL_TESTING_H
 #define ORBITAL_TESTING_H
 
@@ -37,31 +37,31 @@ struct orb_test *orb_test_load(const char *directory, struct orb_err *err);
  * the file of its contract. */
 struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema,
                              struct orb_err *err);
-/* Before start: what orb_state_dir() gives (default: NULL), what orb_socket() gives for a name. */
+/* Before start: the result of orb_state_dir() (default: NULL). */
 void orb_test_state_dir(struct orb_test *test, const char *directory);
-/* Before start: fd is what orb_socket() gives for name; it stays the caller's. At most 8. */
+/* Before start: the result of orb_socket() for name; fd stays the caller's. At most 8. */
 void orb_test_socket(struct orb_test *test, const char *name, int fd);
 /* init, first configuration, ready. config: all of it, such as {"greeter": {…}}; NULL: none. Fails
- * with what the package says; ORB_LATER: it is not ready yet. */
+ * with the package's error; ORB_LATER: it is not ready yet. */
 int orb_test_start(struct orb_test *test, const char *config, struct orb_err *err);
-/* stop, and frees everything, whatever it returns: the package failed in the meantime, or the first
- * orb_test_fault() that was not taken. Memory that is left is the package's. */
+/* Calls stop and frees everything. Error: the package failed in the meantime, or an
+ * orb_test_fault() was not taken. Memory still allocated then was leaked by the package. */
 int orb_test_stop(struct orb_test *test, struct orb_err *err);
 
 /* ---- requests to the package ---- */
 
-/* Who calls from now on; by default the user "tester", an operator. */
+/* Sets the caller of later calls; default: the user "tester", role operator. */
 void orb_test_as(struct orb_test *test, const char *kind, const char *name, const char *role);
 /* Calls a method. input: JSON, NULL: {}. *ret_output: the answer. */
 int orb_test_call(struct orb_test *test, const char *method, const char *input,
                   const char **ret_output, struct orb_err *err);
-/* The answer to the oldest call that was answered later. While there is none the loop turns in real
- * time, up to wait_ms (for packages with threads or descriptors; else 0); ORB_LATER: none came. */
+/* The answer to the oldest call that returned ORB_LATER. Without one the loop runs in real time, up
+ * to wait_ms (for packages with threads or descriptors; else 0). ORB_LATER: still no answer. */
 int orb_test_answer(struct orb_test *test, int wait_ms, const char **ret_output,
                     struct orb_err *err);
-/* The peer that calls goes away: peer_gone, and its requests are cancelled. */
+/* Disconnects the caller: calls peer_gone, and its requests are cancelled. */
 void orb_test_peer_gone(struct orb_test *test);
-/* Asks the package's health. 0, or its error. */
+/* Calls the package's health callback; returns its result. */
 int orb_test_health(struct orb_test *test, struct orb_err *err);
 
 /* ---- configuration ---- */
@@ -71,20 +71,20 @@ int orb_test_set(struct orb_test *test, const char *pointer, const char *value,
                  struct orb_err *err);
 /* As orb_test_set, for a step that deletes what is at pointer. */
 int orb_test_delete(struct orb_test *test, const char *pointer, struct orb_err *err);
-/* The change on its way. prepare checks it against the schema and shows it to the package; then
- * apply or abort; abort also after apply, until the next prepare. What is not undone any more is
- * discarded by the next prepare, or by stop. */
+/* Validates the change against the schema and calls prepare; then follows apply or abort; abort
+ * also after apply, until the next prepare. The next prepare, or stop, discards what can no longer
+ * be undone. */
 int orb_test_prepare(struct orb_test *test, struct orb_err *err);
 /* Applies the change that was prepared: 0, the package's error, or ORB_LATER (orb_test_step). */
 int orb_test_apply(struct orb_test *test, struct orb_err *err);
-/* Takes the change back, before or after apply; results as of orb_test_apply. */
+/* Aborts the change, before or after apply; results as of orb_test_apply. */
 int orb_test_abort(struct orb_test *test, struct orb_err *err);
-/* How the step ended that was answered later; ORB_LATER: not yet. */
+/* Result of the step that returned ORB_LATER; ORB_LATER: not complete yet. */
 int orb_test_step(struct orb_test *test, struct orb_err *err);
 /* prepare, then apply; a failed apply is followed by abort, as in a commit. */
 int orb_test_commit(struct orb_test *test, struct orb_err *err);
 
-/* ---- what the package says ---- */
+/* ---- output of the package ---- */
 
 enum orb_test_kind {
     ORB_TEST_EVENT, /* name: topic; the payload */
@@ -94,11 +94,11 @@ enum orb_test_kind {
 };
 /* Takes the oldest of a kind and name (NULL: any), NULL when there is none. */
 const char *orb_test_next(struct orb_test *test, enum orb_test_kind kind, const char *name);
-/* As orb_test_next; while there is none the loop turns in real time, up to wait_ms: for packages
+/* As orb_test_next, but runs the loop in real time until there is one, up to wait_ms: for packages
  * with threads or descriptors. */
 const char *orb_test_wait(struct orb_test *test, enum orb_test_kind kind, const char *name,
                           int wait_ms);
-/* All problems that are reported now, worst first: [{"level", "key", "what", "path", "todo"}]. */
+/* All current problems, worst first: [{"level", "key", "what", "path", "todo"}]. */
 const char *orb_test_problems(struct orb_test *test);
 /* Sum of a counter, or value of a gauge; 0: none of that name. */
 double orb_test_metric(struct orb_test *test, const char *name);
@@ -106,7 +106,7 @@ double orb_test_metric(struct orb_test *test, const char *name);
  * sentence, taken; NULL: nothing. */
 const char *orb_test_fault(struct orb_test *test);
 
-/* ---- what others say to the package ---- */
+/* ---- input to the package ---- */
 
 /* Answers the call that orb_test_next() took last. */
 void orb_test_reply(struct orb_test *test, const char *output);
@@ -118,7 +118,7 @@ int orb_test_event(struct orb_test *test, const char *interface, const char *top
 
 /* ---- time ---- */
 
-/* Time goes on, from timer to timer. */
+/* Advances the simulated clock, from timer to timer. */
 void orb_test_advance(struct orb_test *test, uint64_t ms);
 
 #pragma GCC visibility pop

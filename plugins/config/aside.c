@@ -59,9 +59,9 @@ static void end(struct tx *tx)
     engine->tx_ended(engine);
 }
 
-/* ---- services that attached meanwhile ---- */
+/* ---- services that attached during a commit ---- */
 
-/* Who cannot follow is started anew, and attaches to what is stored. */
+/* A service that cannot follow is restarted, and attaches to the stored configuration. */
 static void on_followed(struct tx *tx)
 {
     for (size_t i = 0; i < tx->count; i++)
@@ -99,7 +99,8 @@ void aside_committed(struct tx *tx)
         s->tried |= history_unconfirmed(&e->store);
         if (bypass_reason(tx, s, &stays)) {
             if (stays)
-                service_restart(e, s->name, "it attached during a commit that it was not asked of");
+                service_restart(e, s->name,
+                                "it attached during a commit in which it did not take part");
             continue;
         }
         if (!e->aside)

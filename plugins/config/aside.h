@@ -1,14 +1,13 @@
-/* Transactions of the engine's own, that commit nothing: services that attached while a commit was
- * on its way follow it, and one that refuses whatever it is asked is asked whether it takes what
- * runs. */
+/* Internal transactions that commit nothing: services that attached during a commit are brought to
+ * it, and a service that refuses every commit is tested with the running configuration. */
 #ifndef CONFIG_ASIDE_H
 #define CONFIG_ASIDE_H
 
 #include "plugins/config/participant.h"
 
-/* tx is committed: notes who attached while it was on its way and reads what it changed. */
+/* tx is committed: notes the services that attached during it and read what it changed. */
 void aside_committed(struct tx *tx);
-/* Begins one when none is on its way and there is something to do. */
+/* Begins one when no transaction is in progress and one is needed. */
 void aside_next(struct engine *engine);
 
 #endif

@@ -1,5 +1,5 @@
-/* How a service attaches and is handed its part of the tree, in slices. It waits a moment while a
- * transaction is on its way: most end within that, and it has nothing to follow then. */
+/* How a service attaches and gets its part of the tree, in slices. During a transaction it waits a
+ * moment: most end within that, and then there is nothing to follow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +95,8 @@ static void attach(struct engine *engine, struct waiting_attach *w)
     follow_engine(engine);
 }
 
-/* Each path lies in what the broker says was granted, and in what is configured: a process whose
- * grants were taken away gets nothing more before it was started anew. */
+/* Each path must be covered by the grants reported by the broker, and by the configured ones: a
+ * process whose grants were revoked gets nothing more until it is restarted. */
 static int check_attach(const struct ask *ask, const json_t *paths, struct orb_err *err)
 {
     const struct engine *e = ask->engine;

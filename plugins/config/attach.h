@@ -14,8 +14,8 @@ struct waiting_attach {
     void *req;
 };
 
-/* Methods attach and fetch. attach waits a moment for a transaction that is on its way; then it is
- * answered with what runs, and the service follows when that is committed (aside.h). */
+/* Methods attach and fetch. attach waits a moment for a transaction in progress; then it is
+ * answered with the running configuration, and the service follows after the commit (aside.h). */
 method_fn attach_method, attach_fetch;
 /* Answers those that wait, as a transaction has ended. */
 void attach_serve_all(struct engine *engine);

@@ -1,8 +1,8 @@
-/* Who is not asked in a transaction although it reads what changes. A commit that disables a
- * service, or takes something away from it, is not the service's to hold up. Nor is any commit
- * one's that hangs or dies each time it is asked: it is left out, which is a problem of the
- * appliance until it has followed once more. A service that was not asked and still runs is started
- * anew after the commit, and attaches to what is stored. */
+/* Services left out of a transaction although they read what changes. A commit that disables a
+ * service, or revokes something from it, must not depend on it. Nor must any commit depend on one
+ * that hangs or dies each time: it is left out, which is a problem of the appliance until it has
+ * followed again. A service that was left out and still runs is restarted after the commit, and
+ * attaches to the stored configuration. */
 #include <string.h>
 
 #include "core/base/now.h"
@@ -66,7 +66,7 @@ static bool has_all(const json_t *list, const json_t *of)
     return true;
 }
 
-/* Does the administrator end it, or start it anew with less than it has? */
+/* Whether the commit ends the service, or restarts it with less than it has. */
 static bool takes_away(const struct engine *engine, const char *name, const json_t *now,
                        const json_t *after)
 {
@@ -98,12 +98,12 @@ const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool 
 
     *ret_stays = grants_enabled(&e->parts, s->name, after) && grants_cover(e, s, after);
     if (takes_away(e, s->name, now, after))
-        return *ret_stays ? "is not asked, as what it is granted changes; it starts anew with it"
-                          : "is not asked, as it is disabled or loses what it read";
+        return *ret_stays ? "is left out, as its grants change; it is restarted with them"
+                          : "is left out, as it is disabled or loses what it read";
     if (!grants_enabled(&e->parts, s->name, now) || !grants_cover(e, s, now))
-        return "is not asked, as it is not granted what it read";
+        return "is left out, as it is not granted what it read";
     if (s->left_out && e->host.now_ms(e->host.arg) < s->probe_at)
-        return "is left out of commits (see `orbctl show health`); it starts anew";
+        return "is left out of commits (see `orbctl show health`); it is restarted";
     return NULL;
 }
 
@@ -129,6 +129,5 @@ void bypass_committed(struct tx *tx)
     }
     for (size_t i = 0; i < tx->count; i++)
         if (tx->parts[i].anew)
-            service_restart(e, tx->parts[i].name,
-                            "it was not asked whether it can follow a commit");
+            service_restart(e, tx->parts[i].name, "it was left out of a commit");
 }

@@ -1,5 +1,5 @@
-/* Questions to services of a transaction that are on their way. The answer to one that was given up
- * is ignored when it comes, so that a transaction can end before it. */
+/* Pending calls to the services of a transaction. The answer to one that was abandoned is ignored,
+ * so that a transaction can end before it. */
 #ifndef CONFIG_CALL_H
 #define CONFIG_CALL_H
 

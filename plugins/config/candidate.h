@@ -17,7 +17,7 @@ struct candidate {
     size_t counted;  /* when they were counted last (candidate_room.c) */
     struct buf load; /* text of load-part so far */
     unsigned lost;   /* changes that could not be read back */
-    size_t appended; /* bytes, to a file that had rewritten bytes when it was written anew */
+    size_t appended; /* bytes, to a file that had rewritten bytes after the last rewrite */
     size_t rewritten;
     int unsaved;      /* negative errno: the file is behind, and written anew with an edit */
     uint64_t save_at; /* monotonic ms: not before then, as the disk refused a large one */

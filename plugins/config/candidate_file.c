@@ -252,7 +252,7 @@ static void load_line(struct loading *l, const char *line, size_t len)
     }
 }
 
-/* Whose they are stands in the file; its name is what is known. */
+/* The owner is named inside the file; only its name is known. */
 static void unreadable(struct engine *engine, const char *name, const struct orb_err *err)
 {
     AUTO_FREE char *key = buf_format("file:%s", name);
@@ -286,7 +286,7 @@ static void load_file(struct engine *engine, const char *name)
         log_error(engine->host.log, "config.candidate.damaged", KV("file", name),
                   KV("lost", l.lost));
     if (!l.candidate) {
-        orb_fail(&err, ORB_E_IO, "%s does not say whose they are", name);
+        orb_fail(&err, ORB_E_IO, "%s does not name their owner", name);
         if (l.lost)
             unreadable(engine, name, &err);
         return;

@@ -1,6 +1,5 @@
-/* The file of a candidate: what is edited survives the service. A file that cannot be written is
- * noted in the candidate (unsaved) and written anew with the next edit; nothing here fails an edit.
- */
+/* The file of a candidate: edits survive a restart of the service. A file that cannot be written is
+ * noted in the candidate (unsaved) and rewritten with the next edit; nothing here fails an edit. */
 #ifndef CONFIG_CANDIDATE_FILE_H
 #define CONFIG_CANDIDATE_FILE_H
 
@@ -10,15 +9,15 @@
 void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value);
 /* Appends lines of changes that c has already. */
 void candidate_file_append(struct engine *engine, struct candidate *c, const struct buf *lines);
-/* Writes the file anew from memory. */
+/* Rewrites the file from memory. */
 void candidate_file_rewrite(struct engine *engine, struct candidate *candidate);
 /* NULL, or why edits of this candidate end with the service. */
 const char *candidate_file_unsaved(const struct candidate *candidate);
-/* Removes the file of user, and takes back the problems about it. */
+/* Removes the file of user, and clears the problems about it. */
 void candidate_file_forget(struct engine *engine, const char *user);
 /* Reads all files of the state directory. Error: it cannot be listed. */
 int candidate_file_load_all(struct engine *engine, struct orb_err *err);
-/* Tells the host of edits that could not be read back. */
+/* Reports edits that could not be read back to the host. */
 void candidate_file_report_all(struct engine *engine);
 
 #endif

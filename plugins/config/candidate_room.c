@@ -1,6 +1,6 @@
-/* Room for uncommitted changes: see candidate_room.h. Bytes are of memory, about ten times those of
- * the text. They are added up, and counted anew only once they have grown by a part of the limit,
- * so that edits of who is at the limit cost no more than others. */
+/* Limits of uncommitted changes: see candidate_room.h. Bytes are of memory, about ten times those
+ * of the text. They are added up, and recounted only once they have grown by a part of the limit,
+ * so that edits at the limit cost no more than others. */
 #include <string.h>
 
 #include "plugins/config/candidate_room.h"
@@ -46,7 +46,8 @@ void candidate_room_count(struct candidate *c)
     c->bytes = c->counted = overlay_bytes(&c->changes);
 }
 
-/* Of the others of its kind; for a person, of all. *ret_largest: who has most. */
+/* Of the other candidates of its kind; for a user, of all. *ret_largest: the owner of the largest.
+ * */
 static size_t others(const struct engine *engine, const struct candidate *c,
                      const struct candidate **ret_largest)
 {

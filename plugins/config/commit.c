@@ -6,8 +6,8 @@
 
 uint64_t commit_number(struct engine *engine)
 {
-    /* From the clock, so that a number is not used twice even when the transaction it named never
-     * reached the journal; services compare it. The clock may be set back meanwhile. */
+    /* From the clock, so that a number is not used twice even if its transaction never reached the
+     * journal; services compare it. The clock may have been set back. */
     uint64_t ms = engine->host.wall_us(engine->host.arg) / 1000;
     uint64_t last = engine->store.last_tx;
 

@@ -1,5 +1,5 @@
-/* Commits that must be confirmed. Proof that the box can still be reached is a session opened after
- * the change was applied; without it the change is undone at its deadline by an ordinary
+/* Commits that must be confirmed. A session opened after the change was applied proves that the
+ * appliance can still be reached; without one the change is undone at its deadline by an ordinary
  * transaction, and after any restart before a service attaches: the session that could have
  * confirmed it is gone by then. */
 #include <inttypes.h>

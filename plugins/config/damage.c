@@ -1,4 +1,4 @@
-/* What was found wrong while the store was read, in words for people, and where. */
+/* Damage found while the store was read: text for users, and the place. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* What was found wrong while the store was read, in words for people, and where. file: with or
- * without its directory. */
+/* Damage found while the store was read: text for users, and the place. file: with or without its
+ * directory. */
 #ifndef CONFIG_DAMAGE_H
 #define CONFIG_DAMAGE_H
 
@@ -18,7 +18,7 @@ void damage_keep(struct store *store);
 void damage_set_aside(const struct store *store, const char *file);
 /* The file that finding i is about; NULL: there are no more. */
 const char *damage_file(const struct store *store, size_t i);
-/* Forgets all of it. */
+/* Frees it. */
 void damage_fini(struct damage *damage);
 
 #endif

@@ -1,5 +1,5 @@
-/* Text of large values in slices: objects with many values inside are gone through member by
- * member, as tree_dump() would; what is smaller, or masked as a whole, is written at once. */
+/* Text of large values in slices: objects with many members are walked member by member, as by
+ * tree_dump(); smaller ones, and those masked as a whole, are written at once. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,7 +97,7 @@ static void open_level(struct dumping *d, json_t *object)
     buf_addc(&d->text, '{');
 }
 
-/* What stands at d->path. */
+/* Writes the value at d->path. */
 static void write_value(const struct engine *e, struct dumping *d, json_t *value)
 {
     AUTO(json_t) json_t *shown = NULL;

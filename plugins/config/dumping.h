@@ -6,11 +6,11 @@
 
 struct dumping;
 
-/* Of value, which stands at path (NULL: null). The values must not change while it is made.
- * secrets: those the reader may see, as for grants_show; copied. */
+/* Of value, which is at path (NULL: null). The values must not change meanwhile. secrets: those the
+ * reader may see, as for grants_show; copied. */
 struct dumping *dumping_new(const struct engine *engine, char *const *secrets, const char *path,
                             json_t *value);
-/* Goes on until it is done (false), or the slice is over (true). */
+/* Continues until it is done (false), or the slice is over (true). */
 bool dumping_go_on(const struct engine *engine, struct dumping *dumping);
 /* Takes the text of one that is done. */
 struct buf dumping_text(struct dumping *dumping);

@@ -1,11 +1,11 @@
-/* Values that are too long for one answer, handed out in slices of the value as it was when the
- * first was asked for. The engine owns them. */
+/* Values too long for one answer, returned in slices of the value at the time of the first one.
+ * Owned by the engine. */
 #ifndef CONFIG_DUMPS_H
 #define CONFIG_DUMPS_H
 
 #include "plugins/config/engine_internal.h"
 
-/* A long value being handed out in slices, pinned when the first slice was asked for. */
+/* A long value returned in slices, pinned at the first one. */
 struct dump {
     struct dump *next;
     char who[80]; /* identity */

@@ -18,7 +18,7 @@ struct edit {
     bool replaced;
 };
 
-/* Frees it; ops that were done are taken back first unless edit_keep() was called. */
+/* Frees it; reverts its ops first unless edit_keep() was called. */
 void edit_fini(struct edit *edit);
 static inline void own_edit(struct edit *edit)
 {
@@ -33,7 +33,7 @@ int edit_op(struct edit *edit, const char *op, const char *path, json_t *value,
 int edit_replace(struct edit *edit, json_t *tree, struct orb_err *err);
 /* Writes what was done to the file. */
 void edit_keep(struct edit *edit);
-/* Forgets the candidate of user, and its file. */
+/* Drops the candidate of user, and its file. */
 void edit_drop(struct engine *engine, const char *user);
 
 #endif

@@ -1,4 +1,4 @@
-/* Life of the engine: start from the state directory, requests to their methods, timers. */
+/* Engine: start from the state directory, dispatch of requests, timers. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -191,8 +191,8 @@ void engine_free(struct engine *engine)
 
 /* ---- requests ---- */
 
-/* FOR_ALL: services as far as their grants go. FOR_PEOPLE: what concerns the whole tree, holds
- * others up, or proves that a person can still reach the box. */
+/* FOR_ALL: services within their grants. FOR_PEOPLE: for users only: what concerns the whole tree,
+ * blocks others, or proves that a user can still reach the appliance. */
 enum for_whom { FOR_ALL, FOR_SERVICES, FOR_PEOPLE };
 
 static int check_whom(const struct ask *ask, const char *method, enum for_whom whom,
@@ -202,7 +202,8 @@ static int check_whom(const struct ask *ask, const char *method, enum for_whom w
         return orb_fail(err, ORB_E_DENIED, "config/%s is for services; %s is none", method,
                         ask->who);
     if (whom == FOR_PEOPLE && !grants_is_person(ask->caller))
-        return orb_fail(err, ORB_E_DENIED, "config/%s is for people; %s is none", method, ask->who);
+        return orb_fail(err, ORB_E_DENIED, "config/%s is for users; %s is a service", method,
+                        ask->who);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* The config service without its process: datastore, candidates and transactions behind callbacks,
- * so that tests drive every step, clock and failure. plugin.c binds it to the SDK.
+ * so that tests control every step, clock and failure. plugin.c binds it to the SDK.
  *
- * Nothing here blocks but the disk, and no callback of the engine's owner is called back into the
- * engine before it returns: `call` must answer from the loop, never inside. */
+ * Only disk access blocks here, and no callback may call back into the engine before it returns:
+ * `call` must answer from the loop, never inside. */
 #ifndef CONFIG_ENGINE_H
 #define CONFIG_ENGINE_H
 
@@ -29,9 +29,10 @@ struct engine_host {
     void (*reply)(void *arg, void *req, const char *text, size_t len);
     void (*refuse)(void *arg, void *req, const struct orb_err *err);
     void (*publish)(void *arg, uint64_t revision, const char *const *paths, size_t count);
-    /* Wants engine_tick() after after_ms; replaces an earlier wish. */
+    /* Requests engine_tick() after after_ms; replaces an earlier request. */
     void (*wake)(void *arg, uint64_t after_ms);
-    /* Wants engine_go_on() once the loop has turned. NULL: each request is answered at once. */
+    /* Requests engine_go_on() in the next turn of the loop. NULL: each request is answered at once.
+     */
     void (*soon)(void *arg);
     /* Does the caller not wait for the answer any more? May be NULL. */
     bool (*given_up)(void *arg, void *req);
@@ -39,7 +40,7 @@ struct engine_host {
     uint64_t (*now_us)(void *arg);             /* the same clock */
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
-    void (*progress)(void *arg);               /* a long piece of work goes on; may be NULL */
+    void (*progress)(void *arg);               /* progress of a long operation; may be NULL */
     /* Reports a problem, or, what NULL, takes it back; may be NULL. */
     void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
     /* The running revision is one the kernel may be brought to; id: history_id(); void_tx: a
@@ -47,17 +48,17 @@ struct engine_host {
     void (*enforced)(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx);
     /* Which revision services should follow: the input of host@1 follow. May be NULL. */
     void (*follow)(void *arg, const char *text, size_t len);
-    /* What enforced() was told last in the life of the kernel's state; 0: nothing. */
+    /* Last arguments of enforced() for this instance of the kernel's state; 0: none. */
     uint64_t was_enforced, was_enforced_id, was_void_tx;
     uint64_t was_good; /* the newest revision that is known to have run, over reboots; 0: none */
-    /* Safe mode: the last revision that is known to have run well; 0: go on with the newest. */
+    /* Safe mode: the last revision known to have run well; 0: load the newest. */
     uint64_t safe_revision;
 };
 
 /* Kind and name are one identity: a token, a user and a service of the same name are three. */
 enum caller_kind { CALLER_USER, CALLER_TOKEN, CALLER_SERVICE, CALLER_HOST };
 
-/* Who asks, as the broker vouches for it. */
+/* The caller, as reported by the broker. */
 struct engine_caller {
     uint32_t peer;
     enum caller_kind kind;
@@ -66,9 +67,9 @@ struct engine_caller {
     uint64_t opened_us;        /* when its connection or session was opened, monotonic */
 };
 
-/* schemas: reply of host@1 schemas. Loads the state directory, cuts a torn journal, takes back what
- * was interrupted or not confirmed. ret_fresh: there was no configuration at all yet. An error
- * means that something cannot be read without which an older configuration would run. */
+/* schemas: reply of host@1 schemas. Loads the state directory, truncates a torn journal, undoes
+ * what was interrupted or not confirmed. ret_fresh: there was no configuration yet. An error means
+ * that something cannot be read without which an older configuration would run. */
 int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
                 size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
                 struct orb_err *err);
@@ -79,7 +80,7 @@ void engine_free(struct engine *engine);
 /* A checked request of config@1; answered now or later through host->reply or host->refuse. */
 void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
                     const char *text, size_t len, void *req);
-/* Goes on with the requests that wait (engine_host.soon). */
+/* Continues waiting requests (engine_host.soon). */
 void engine_go_on(struct engine *engine);
 /* A peer is gone: its requests, subscriptions, reads and waiting attach end; nothing is answered
  * to it any more. */

@@ -25,7 +25,7 @@
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
 #define ENGINE_CANDIDATES_LOCAL 8u /* the last of them are for users of this machine */
-/* Of uncommitted changes, in memory: of one service, of all services; of a person, of all. */
+/* Of uncommitted changes, in memory: of one service, of all services; of a user, of all. */
 #define ENGINE_CANDIDATE_SERVICE (4u * 1024 * 1024)
 #define ENGINE_CANDIDATE_SERVICES (32u * 1024 * 1024)
 #define ENGINE_CHANGES_SERVICE 4096u /* checking so many keeps the loop for 50 ms at most */
@@ -69,10 +69,10 @@ struct engine {
     struct waiting_attach *waiting;
     struct job *jobs;
     struct tx *tx;
-    struct tx *aside;   /* to be begun when no other is on its way, NULL: none */
+    struct tx *aside;   /* to begin when no other is in progress, NULL: none */
     struct call *calls; /* on their way */
     bool beginning;     /* the next commit is being checked, perhaps in slices */
-    void (*tx_ended)(struct engine *engine); /* goes on: it is above a transaction */
+    void (*tx_ended)(struct engine *engine); /* continues above a transaction */
     uint64_t applying;                       /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;
     struct requests requests;

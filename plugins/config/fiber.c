@@ -1,5 +1,5 @@
-/* Functions that can stop half-way: see fiber.h. The C library's contexts switch the stacks; the
- * address sanitizer is told of each switch, as it keeps track of the stack it is on. */
+/* Functions that can be suspended: see fiber.h. The C library's contexts switch the stacks; the
+ * address sanitizer is notified of each switch, since it tracks the stack in use. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -98,7 +98,7 @@ void fiber_pause(struct fiber *fiber)
     to_caller(fiber);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 /* A function of its own, as getcontext() returns like setjmp(): no local is of use after it. */
 __attribute__((noinline)) static void set_up(struct fiber *f)

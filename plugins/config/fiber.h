@@ -1,6 +1,6 @@
-/* Functions that can stop half-way and be gone on with later, each on a stack of its own. All run
- * on the thread of the loop, one at a time, and stop only where they say so: what is looked at
- * between two such places is as it was. */
+/* Functions that can be suspended and resumed, each on a stack of its own. All run on the thread of
+ * the loop, one at a time, and are suspended only at explicit calls: state does not change between
+ * two of these. */
 #ifndef CONFIG_FIBER_H
 #define CONFIG_FIBER_H
 

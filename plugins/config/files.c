@@ -1,5 +1,5 @@
-/* Files of the datastore: names, numbers, and their bytes read piece by piece, so that a slow disk
- * is seen to go on. */
+/* Files of the datastore: names, numbers, and reading in pieces, so that progress is reported on a
+ * slow disk. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "plugins/config/files.h"
 
 #define CHUNK (256u * 1024)
-#define MORE 4096u                     /* looked for behind what there was when it was opened */
+#define MORE 4096u                     /* read beyond the size at the time of opening */
 #define MAX_NUMBER 1000000000000000ull /* of a revision: fits a JSON number everywhere */
 
 char *files_journal_path(const struct store *store, uint64_t generation)
@@ -65,7 +65,7 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* N of PREFIX N SUFFIX, written as we do: no other spelling is a file of ours. */
+/* N of PREFIX N SUFFIX in canonical form; other spellings are no files of the store. */
 static bool number_of(const char *name, const char *prefix, const char *suffix,
                       uint64_t *ret_number)
 {

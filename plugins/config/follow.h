@@ -5,11 +5,11 @@
 
 #include "plugins/config/participant.h"
 
-/* Tells the host which revision each service should follow. */
+/* Sends the host the revision each service should follow. */
 void follow_engine(struct engine *engine);
-/* tx was committed: who has a part in it should follow that. */
+/* tx was committed: services with a part in it should follow that. */
 void follow_committed(struct tx *tx);
-/* Stored parts that no installed package has: the host is told of each, and when one has gone. */
+/* Reports stored parts without an installed package to the host, each, and when one is gone. */
 void follow_unserved(struct engine *engine);
 /* A part that was told as unserved is stored no longer: the problem is taken back. */
 void follow_part_gone(struct engine *engine, const char *part);

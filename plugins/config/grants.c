@@ -1,7 +1,7 @@
-/* What a caller may see and change. For people the broker checks the role; of a service the broker
- * says with its first request what it was granted, and nothing the service says itself adds to
- * that: it reads below config.read:PATH, sees secrets below config.secret:PATH in clear, and edits
- * below config.write:PATH. */
+/* Read and write access of callers. For users the broker checks the role; the grants of a service
+ * are sent by the broker with its first request, and nothing the service sends adds to them: it
+ * reads below config.read:PATH, sees secrets below config.secret:PATH in clear, and edits below
+ * config.write:PATH. */
 #include <stdio.h>
 #include <string.h>
 
@@ -153,7 +153,7 @@ bool grants_entry_covers(const struct parts *parts, const char *name, const json
     char at[GRANT_PATH_MAX];
 
     if (!grants)
-        return !parts_third_party(parts, name); /* shipped: all it asks for */
+        return !parts_third_party(parts, name); /* shipped: all it requests */
     for (size_t i = 0; i < json_array_size(grants); i++) {
         const char *grant = json_string_value(json_array_get(grants, i));
 
@@ -210,7 +210,7 @@ static json_t *show_parts(const struct engine *engine, char *const *secrets, jso
     return copy;
 }
 
-/* Objects in the place of the masks that stand above rest: a granted secret may be inside one. */
+/* Replaces masks above rest by objects: a granted secret may be inside one. */
 static json_t *open_above(json_t *shown, const json_t *clear, const char *rest)
 {
     if (*rest && json_is_string(shown) && json_is_object(clear)) {

@@ -12,8 +12,8 @@ void grants_identity(const struct engine_caller *caller, char *to, size_t size);
 bool grants_is_person(const struct engine_caller *caller);
 /* Is it the identity of a service? */
 bool grants_is_service(const char *who);
-/* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Any caller but a
- * service may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
+/* Whether the caller may read the value at path, an RFC 6901 pointer ("" is the whole tree). All
+ * callers but services may. The check_ forms return ORB_E_DENIED naming the capability. */
 bool grants_reads(const struct engine_caller *caller, const char *path);
 /* 0 or ORB_E_DENIED: may it see what stands at path? */
 int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
@@ -23,8 +23,8 @@ int grants_check_write(const struct engine_caller *caller, const char *path, str
  * not is named. */
 int grants_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
                            struct orb_err *err);
-/* The paths below which it sees secrets, NULL ends; freed with grants_paths_free. NULL: it is no
- * service, and sees none. */
+/* The paths below which it sees secrets, NULL-terminated; freed with grants_paths_free. NULL: no
+ * service, sees none. */
 char **grants_secrets(const struct engine_caller *caller);
 void grants_paths_free(char **paths);
 static inline void own_paths(char ***paths)
@@ -43,15 +43,15 @@ bool grants_entry_covers(const struct parts *parts, const char *name, const json
 /* Defaults: a shipped package is enabled, with all requested capabilities; a third-party package is
  * disabled. */
 bool grants_enabled(const struct parts *parts, const char *name, const json_t *entry);
-/* Does its entry of /services (NULL: none) grant what it attached to and sees in clear? */
+/* Whether its entry of /services (NULL: none) grants what it attached to and sees in clear. */
 bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry);
 /* Does /services grant the service to read path, as it is configured now? */
 bool grants_configured(const struct engine *engine, const char *name, const char *path);
-/* Takes and returns value (may be NULL), which stands at path, with secrets masked that do not lie
- * below one of the paths. secrets NULL: as people see it. */
+/* Takes and returns value (may be NULL), which is at path, with secrets masked that are not below
+ * one of the paths. secrets NULL: as for users. */
 json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
                     json_t *value);
-/* A copy of path as far as it may be shown to who sees secrets below these paths. */
+/* A copy of path, truncated to what a reader with these secrets may see. */
 char *grants_path(const struct engine *engine, char *const *secrets, const char *path);
 /* The ops of patch that lie in the subtrees; one above is cut down to them. */
 json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count);

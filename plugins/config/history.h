@@ -12,8 +12,8 @@ void history_push(struct store *store, struct revision *revision);
 void history_note(struct store *store, const char *user, const char *text, uint64_t time_us);
 /* Is the newest revision waiting for its confirmation? */
 bool history_unconfirmed(const struct store *store);
-/* Tells revisions of the same number apart: made of its record, so another appliance, or another
- * time, has another one. Below 2^53; 0: not known. */
+/* Distinguishes revisions of the same number: computed from its record, so another appliance or an
+ * earlier history has another one. Below 2^53; 0: unknown. */
 uint64_t history_id(const struct store *store, uint64_t revision);
 /* NULL: it is not held. */
 const struct revision *history_find(const struct store *store, uint64_t revision);

@@ -16,7 +16,7 @@ void job_free(struct job *job)
     free(job);
 }
 
-/* One who keeps asking does not keep others from their commits. */
+/* An identity with many commits must not block those of others. */
 static int check_room(const struct engine *engine, const struct job *job, struct orb_err *err)
 {
     bool service = grants_is_service(job->user);

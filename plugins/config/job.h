@@ -14,14 +14,14 @@ struct job {
     uint64_t undoes; /* 0: commits the user's candidate */
     void *req;       /* NULL: no client waits */
     char **reads;    /* what its user may read, NULL: all */
-    /* The service that went away in the middle of this commit's prepare, NULL: none. It is waited
-     * for until wait_until (monotonic), and asked once more. */
+    /* The service that disconnected during this commit's prepare, NULL: none. It is waited for
+     * until wait_until (monotonic), and called once more. */
     char *again;
     uint64_t wait_until;
 };
 
-/* Appends job (taken, also by a failure), or, first, puts it in front. Error: ORB_E_BUSY, as too
- * many wait; never of one that is first. */
+/* Queues job (taken, also on failure), at the front if first. Error: ORB_E_BUSY, too many wait;
+ * never for first. */
 int job_push(struct engine *engine, struct job *job, bool first, struct orb_err *err);
 /* NULL: nothing; all in the queue. */
 void job_free(struct job *job);

@@ -1,6 +1,6 @@
-/* Writing journals. A write that fails half-way is taken back at once, so a full disk never leaves
- * bytes that the next record would stand behind; and a record the disk did not take is cut off
- * again before the caller is answered, so that it cannot come back after a restart. */
+/* Writing of journals. A failed write is undone at once, so a full disk never leaves bytes before
+ * the next record; and a record that could not be synced is truncated before the caller is
+ * answered, so that it cannot reappear after a restart. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static int read_at(int fd, void *data, size_t len, uint64_t offset)
 
 /* ---- the second copy ---- */
 
-/* A directory, a FIFO, a link: not ours, and in the way of the file that belongs there. */
+/* A directory, a FIFO, a link: foreign, and in the place of the journal. */
 static int clear_way(const char *path)
 {
     AUTO_FREE char *kept = buf_format("%s.damaged", path);
@@ -100,7 +100,7 @@ static void follow(struct journal *j)
             j->copied += n;
     }
     if (j->copy_error && j->copy_fd >= 0) {
-        close(j->copy_fd); /* opened anew, and cut to what is known to be there, the next time */
+        close(j->copy_fd); /* opened again next time, and truncated to what is known to be there */
         j->copy_fd = -1;
     }
 }
@@ -125,7 +125,7 @@ int journal_create(const char *path, const char *copy_path, const uint8_t chain[
         return orb_fail(err, r, "cannot remove %s", copy_path);
     r = clear_way(path);
     if (r < 0)
-        return orb_fail(err, r, "cannot move away what stands at %s", path);
+        return orb_fail(err, r, "cannot rename the file at %s", path);
     r = file_replace(path, head, sizeof(head), 0600, err);
     if (r < 0)
         return r;
@@ -247,7 +247,7 @@ const char *journal_disturbed(struct journal *journal)
 
 void journal_take_back(struct journal *journal)
 {
-    /* Set first: a sync that fails says nothing about what is on the disk. */
+    /* Set first: after a failed sync the content of the disk is unknown. */
     journal->tail_unknown =
         ftruncate(journal->fd, (off_t)journal->end_before) < 0 || fdatasync(journal->fd) < 0;
     journal->end = journal->end_before;

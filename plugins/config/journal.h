@@ -1,14 +1,14 @@
 /* The append-only record of transactions. A file starts with a magic and the chain value it
  * continues from; each record is {u32 magic, u32 len, 32 bytes chain, 32 bytes sum, len bytes
- * JSON}, little endian, where sum = BLAKE2b-256(len, JSON) and chain = BLAKE2b-256(chain before,
- * sum). So a record tells by itself whether it is whole (sum), and a record fits only behind the
- * very history it was written for (chain). Records of the first format (magic OJR1) have no sum,
- * and chain = BLAKE2b-256(chain before, len, JSON); they are read, never written.
+ * JSON}, little endian, where sum = BLAKE2b-256(len, JSON) and chain = BLAKE2b-256(previous chain,
+ * sum). So a record can be verified by itself (sum), and is valid only after the history it was
+ * written for (chain). Records of the first format (magic OJR1) have no sum, and chain =
+ * BLAKE2b-256(previous chain, len, JSON); they are read, never written.
  *
- * Every journal has a second copy, byte for byte the same. A record goes there once it is durable
- * in the journal, never before: what the copy holds was durable, and a commit that was refused
- * because the disk did not take it is not there. The copy is not synced, so that it costs a commit
- * no wait: it guards against bytes that rot, and a power cut only makes it shorter. */
+ * Every journal has a second copy with the same bytes. A record is written there once it is durable
+ * in the journal, never before: so everything in the copy was durable, and a refused commit is not
+ * there. The copy is not synced, so a commit does not wait for it: it guards against bit rot, and a
+ * power cut only makes it shorter. */
 #ifndef CONFIG_JOURNAL_H
 #define CONFIG_JOURNAL_H
 
@@ -29,11 +29,11 @@
 struct journal {
     int fd, copy_fd; /* copy_fd -1: there is no second copy now */
     char *path, *copy_path;
-    uint64_t end; /* where the next record goes */
+    uint64_t end; /* offset of the next record */
     uint8_t chain[JOURNAL_CHAIN];
     uint64_t copied;   /* bytes of the journal that the copy holds */
     int copy_error;    /* negative errno: why the copy is behind, 0: it is not */
-    bool tail_unknown; /* bytes behind end could not be removed: no more records are written */
+    bool tail_unknown; /* bytes after end could not be removed: no more records are written */
     /* Before the newest record, for taking it back. */
     uint64_t end_before;
     uint8_t chain_before[JOURNAL_CHAIN];
@@ -46,12 +46,12 @@ typedef int journal_fn(void *arg, uint64_t offset, const char *text, size_t len,
 
 /* ---- writing ---- */
 
-/* An empty journal that continues chain, durable when this returns; whatever stands at path and
- * copy_path is replaced. On failure it is not known whether it is there. */
+/* An empty journal that continues chain, durable when this returns; files at path and copy_path are
+ * replaced. After a failure it is unknown whether it exists. */
 int journal_create(const char *path, const char *copy_path, const uint8_t chain[JOURNAL_CHAIN],
                    struct journal *ret_journal, struct orb_err *err);
-/* Opens for writing behind the record that ends at end, with chain there; what stands behind is cut
- * off and kept in PATH.cut. copied: bytes that are the same in the copy. */
+/* Opens for writing after the record that ends at end, with the chain value there; what follows is
+ * truncated and kept in PATH.cut. copied: bytes that are the same in the copy. */
 int journal_open(const char *path, const char *copy_path, uint64_t end,
                  const uint8_t chain[JOURNAL_CHAIN], uint64_t copied, struct journal *ret_journal,
                  struct orb_err *err);
@@ -60,9 +60,9 @@ int journal_open(const char *path, const char *copy_path, uint64_t end,
 int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
 /* Makes the newest record durable, then gives it to the second copy. */
 int journal_sync(struct journal *journal, struct orb_err *err);
-/* NULL, or what another program did to the file since the last record: it is gone, another one, or
- * of another size, and a record behind that would not be found again. A copy that was touched is
- * made anew with the next record. */
+/* NULL, or what another program did to the file since the last record: it is missing, replaced, or
+ * of another size, so a further record would be lost. A modified copy is rewritten with the next
+ * record. */
 const char *journal_disturbed(struct journal *journal);
 /* Removes the newest record, durably; sets tail_unknown when that cannot be confirmed. */
 void journal_take_back(struct journal *journal);
@@ -82,9 +82,9 @@ struct journal_image {
 
 struct journal_scan {
     struct journal_image main, copy;
-    const uint8_t *chain; /* it must continue this; NULL: whatever the file says */
-    /* Chain values at which a later journal takes over; NULL: there is none. Records behind that
-     * point were taken back. */
+    const uint8_t *chain; /* it must continue this; NULL: any */
+    /* Chain values at which a later journal takes over; NULL: there is none. Records after that
+     * point were undone. */
     const uint8_t *heads[2];
     /* Or, in place of heads: does a later journal take over at this value? Gets the argument of the
      * function for records, which has seen all of them up to there. at_end: no whole record follows
@@ -93,30 +93,30 @@ struct journal_scan {
 };
 
 struct journal_found {
-    uint64_t end; /* behind the last record that fits; 0: nothing can be made of the file */
+    uint64_t end; /* after the last valid record; 0: the file is unusable */
     uint8_t begin[JOURNAL_CHAIN], chain[JOURNAL_CHAIN]; /* in front of the first record, at end */
     uint64_t records;
     uint64_t repaired;  /* records the journal did not have whole and the copy did */
     uint64_t first_bad; /* offset of the first of these */
-    bool holes;         /* not a torn end: bytes of the journal stand behind one of these, or in
-                           its place, or they are more than a transaction has, or the head is one
-                           of them */
-    uint64_t tail;      /* bytes of the journal behind end */
-    bool damaged;       /* not a torn tail: records that were durable are missing at end */
-    bool disputed;    /* at end both files go on, whole, and not alike: one is of another history */
-    bool copy_rotten; /* the copy is not what the journal is, and no power cut leaves it so */
+    bool holes; /* not a torn end: records follow one of these or replace it, or there are more than
+                   one transaction has, or the head is one of them */
+    uint64_t tail; /* bytes of the journal after end */
+    bool damaged;  /* not a torn tail: records that were durable are missing at end */
+    bool disputed; /* at end both files continue with valid but different records: one is of another
+                      history */
+    bool copy_rotten;  /* the copy is not what the journal is, and no power cut leaves it so */
     uint64_t copy_bad; /* first byte of that */
     bool taken_over;   /* ended at one of heads */
     bool closed;       /* ended at a record for which cb returned more than 0 */
 };
 
-/* Reads the records that follow one another, each from the file that has it whole. A cb that fails
- * ends it with that error, ret_found says where; one that returns more than 0 ends it in front of
- * that record, and what stands behind is not looked at. */
+/* Reads consecutive records, each from the file in which it is valid. A failing cb ends it with
+ * that error, ret_found has the place; a result above 0 ends it before that record, and the rest is
+ * not read. */
 int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
                  struct journal_found *ret_found, struct orb_err *err);
-/* Calls cb for each record at or behind from that is whole in itself, whatever stands between.
- * Returns how many there are (cb's result is not looked at); cb may be NULL. */
+/* Calls cb for each record at or after from that is valid by itself, regardless of gaps. Returns
+ * their number (cb's result is ignored); cb may be NULL. */
 uint64_t journal_scan_behind(const struct journal_image *image, uint64_t from, journal_fn *cb,
                              void *arg);
 /* The chain value at the start of an image; NULL: it is no journal. */

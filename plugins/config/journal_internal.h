@@ -12,7 +12,7 @@ extern const char journal_mark[JOURNAL_MARK + 1];   /* of a record */
 
 /* 4 bytes, little-endian. */
 void journal_scan_put32(uint8_t *p, uint32_t v);
-/* sum of a record, and its chain value behind before. */
+/* sum of a record, and its chain value after before. */
 void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
                        uint8_t *ret_chain);
 

@@ -1,6 +1,6 @@
-/* Reading journals. A record is looked for in both files at the same place; where neither has it,
- * the question is whether the end was torn by a power cut or something rotted: whole records
- * behind, or anything at all there in the second copy, mean that it had been durable. */
+/* Reading of journals. A record is read from both files at the same offset; where neither has it,
+ * either the end was torn by a power cut or data was damaged: valid records after it, or any data
+ * there in the second copy, mean that it had been durable. */
 #include <sodium.h>
 #include <string.h>
 
@@ -53,7 +53,7 @@ void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint
     crypto_generichash(ret_chain, JOURNAL_CHAIN, both, sizeof(both), NULL, 0);
 }
 
-/* Records of the first format say only by the chain whether they are whole. */
+/* Records of the first format can be verified only by the chain. */
 static bool old_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
                           struct journal_record *ret_record)
 {
@@ -138,8 +138,8 @@ uint64_t journal_scan_behind(const struct journal_image *image, uint64_t from, j
     return n;
 }
 
-/* The chain to begin with. A head that rotted is no reason to give up: what it must say is known
- * from the snapshot, or stands in the copy, and the first record tells which is right. */
+/* The initial chain value. A damaged head is no reason to fail: its value is known from the
+ * snapshot, or from the copy, and the first record shows which is right. */
 static bool begin(const struct journal_scan *scan, uint8_t *ret_chain)
 {
     const uint8_t *tries[] = {scan->chain, journal_scan_head(&scan->main),
@@ -197,8 +197,8 @@ static bool is_lost_sector(const struct journal_image *image, uint64_t at)
     return true;
 }
 
-/* Is image, as far as it reaches, something else than want in these bytes, and not as a power cut
- * leaves it? */
+/* Whether image, as far as it reaches, differs from want in these bytes in a way a power cut does
+ * not cause. */
 static bool is_rotten(const struct journal_image *image, const struct journal_image *want,
                       uint64_t from, uint64_t size, uint64_t *ret_at)
 {
@@ -259,7 +259,7 @@ static bool next_record(const struct journal_scan *scan, struct journal_found *f
     return !found->disputed;
 }
 
-/* Where a later journal takes over a last record says so, and it rots like any other. */
+/* Where a later journal takes over, a last record says so; it may be damaged like any other. */
 static void check_closing(const struct journal_scan *scan, struct journal_found *found)
 {
     struct journal_record record;

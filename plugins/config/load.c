@@ -1,6 +1,6 @@
-/* Reading the datastore at start: the newest snapshot that is whole, then the journals behind it
- * (load_journals.c), then the question whether that is what there was. Nothing on the disk is
- * changed but a torn end. */
+/* Reading of the datastore at start: the newest valid snapshot, then the journals after it
+ * (load_journals.c), then the check whether anything is missing. Nothing on the disk is changed but
+ * a torn end. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ struct snapshots {
     uint64_t newest;
     size_t count;
     bool loaded;
-    uint64_t disputed; /* the newest that the journal behind it does not go on from, 0: none */
+    uint64_t disputed; /* the newest that the following journal does not continue, 0: none */
     bool trust_all;    /* take such a one as well */
     struct orb_err unreadable; /* code 0: all that are there can be read */
 };
@@ -37,8 +37,8 @@ static bool is_unreadable(int code)
     return code < 0 && code > -1000 && code != -ENOENT;
 }
 
-/* Does the journal behind it say the same of where it begins? One of them is of another appliance,
- * or of another time, when it does not. */
+/* Whether the following journal begins with the same state. If not, one of them is of another
+ * appliance or an earlier history. */
 static bool belongs(const struct store *store, uint64_t number, const uint8_t *chain)
 {
     struct journal_heads heads;
@@ -72,7 +72,7 @@ static int try_snapshot(struct store *store, uint64_t number, uint8_t *chain,
         } else {
             found->disputed = number > found->disputed ? number : found->disputed;
             r = orb_fail(err, ORB_E_INVALID,
-                         "journal-%" PRIu64 " does not go on from it, so one of them is of another "
+                         "journal-%" PRIu64 " does not continue it, so one of them is of another "
                          "appliance or time",
                          number);
         }
@@ -106,7 +106,7 @@ static void load_snapshot(struct store *store, uint8_t chain[JOURNAL_CHAIN],
         begin_empty(store, chain);
 }
 
-/* Is there anything that only an appliance that ran before leaves behind? */
+/* Whether there are traces of an appliance that ran before. */
 static int look_around(struct store *store, bool *ret_used, struct orb_err *err)
 {
     static const char *const ours[] = {"snapshot-", "journal-", "last-good-", "candidate-",
@@ -131,7 +131,7 @@ static int look_around(struct store *store, bool *ret_used, struct orb_err *err)
     return 0;
 }
 
-/* Nothing to read journals from: either there was nothing yet, or it is gone. */
+/* No journals to read: either a new appliance, or everything is lost. */
 static void start_empty(struct store *store, const struct snapshots *found, bool used)
 {
     AUTO_FREE char *path = files_journal_path(store, store->revision);
@@ -163,7 +163,7 @@ static int compare_revisions(struct store *store, const struct snapshots *found,
         }
         d->lost = true;
     }
-    /* The kernel's state lives as long as this memory of it: nothing newer was ever answered. */
+    /* The kernel's state is as recent as this note of it: nothing newer was ever acknowledged. */
     if (d->lost && !d->foreign && store->revision && store->enforced == store->revision) {
         d->lost = false;
         if (!store->journal.path && !store->renew)
@@ -180,7 +180,7 @@ static int compare_revisions(struct store *store, const struct snapshots *found,
     return 0;
 }
 
-/* Makes the store ready for records; what keeps it from that is told with the next commit. */
+/* Opens the store for writing; a failure is reported with the next commit. */
 static void open_for_writing(struct store *store)
 {
     struct orb_err err = {0};
@@ -251,7 +251,7 @@ int load_store(struct store *store, const struct store_setup *setup, struct orb_
     if (r == 0)
         r = read_files(store, &found, used, err);
     if (r >= 0 && found.disputed > store->revision) {
-        /* Nothing else leads there: better that than something older, in the hands of a person. */
+        /* No other source has it: better than something older, if a user accepts it. */
         forget_read(store);
         found = (struct snapshots){.trust_all = true};
         r = read_files(store, &found, used, err);

@@ -1,5 +1,5 @@
-/* The journals at start: those in front of the snapshot for the history, those behind it replayed
- * in order, each read from its two files at once. */
+/* The journals at start: those before the snapshot for the history, those after it replayed in
+ * order, each read from its two files at once. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -26,7 +26,7 @@ struct reading {
     struct later later;
     bool replay;
     bool voided;      /* ended at a commit that was refused */
-    uint64_t goes_on; /* in the journal of this number, as its last record says; 0: it has none */
+    uint64_t goes_on; /* number of the journal that continues, from its last record; 0: none */
 };
 
 static bool takes_over(void *arg, const uint8_t *chain, bool at_end)
@@ -111,7 +111,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
     }
     if (reading->replay) {
         if (s->pending.revision != s->revision + 1)
-            return orb_fail(err, ORB_E_IO, "revision %" PRIu64 " stands behind %" PRIu64,
+            return orb_fail(err, ORB_E_IO, "revision %" PRIu64 " follows %" PRIu64,
                             s->pending.revision, s->revision);
         r = overlay_apply(s->running, s->pending_patch, false, err);
         if (r < 0)
@@ -122,8 +122,8 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
     }
     reading->at = s->pending.revision;
     history_push(s, &s->pending);
-    /* Kept until the next record: journals of the first format may go on with `aborted` when the
-     * disk refused to sync. */
+    /* Kept until the next record: journals of the first format may continue with `aborted` when a
+     * sync failed. */
     return 0;
 }
 
@@ -183,12 +183,11 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     else if (!strcmp(state, "continued"))
         reading->goes_on = number_of(record, "rev");
     else if (strcmp(state, "confirmed"))
-        return orb_fail(err, ORB_E_INVALID, "a record \"%.20s\", which this version does not know",
-                        state);
+        return orb_fail(err, ORB_E_INVALID, "a record \"%.20s\", unknown to this version", state);
     return reading->goes_on > 0;
 }
 
-/* Behind a gap: only which numbers were used. */
+/* After a gap: only the numbers used. */
 static int on_stray(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
 {
     AUTO(json_t) json_t *record = NULL;
@@ -198,8 +197,8 @@ static int on_stray(void *arg, uint64_t offset, const char *text, size_t len, st
     return 0;
 }
 
-/* Only a journal of the first format has none. A copy that could not be written is behind, or not
- * there: that is no damage as long as it is known, but here nothing is. */
+/* Only a journal of the first format has none. A copy known to be unwritable may be behind or
+ * missing without being damage, but here nothing is known. */
 static bool is_copy_missing(const struct pair *pair, const struct journal_found *found)
 {
     return pair->copy_err.code && found->records && pair->main.len >= JOURNAL_MAGIC &&
@@ -314,14 +313,14 @@ static void check_pair(struct store *store, const struct pair *pair, bool voided
         return;
     store->damage.rotten = store->damage.lost = true;
     damage_found(store, pair->path, found->end, "%s",
-                 found->disputed ? "it and its second copy go on differently, so one of them is "
+                 found->disputed ? "it and its second copy continue differently, so one of them is "
                                    "of another appliance or time"
                                  : "a record that was there is damaged in both copies");
     journal_scan_behind(&main, found->end, on_stray, store);
     journal_scan_behind(&copy, found->end, on_stray, store);
 }
 
-/* The journal that takes records, unless something stands against it. */
+/* Selects the journal to be continued, unless something is wrong with it. */
 static void go_on(struct store *store, const struct pair *pair, const struct reading *reading,
                   const struct journal_found *found, bool last)
 {
@@ -390,7 +389,7 @@ static int replay(struct reading reading, struct orb_err *err)
     return 0;
 }
 
-/* It may be anything: from here on a person decides. */
+/* It may be anything: a user has to decide. */
 static void lead_to_nothing(struct store *store, uint64_t number)
 {
     AUTO_FREE char *path = files_journal_path(store, number);

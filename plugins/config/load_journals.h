@@ -4,8 +4,8 @@
 
 #include "plugins/config/store_internal.h"
 
-/* Reads those in front of the snapshot for the history and replays those behind it, where the chain
- * has this value. Below 0: one cannot be read just now. */
+/* Reads those before the snapshot for the history and replays those after it, where the chain has
+ * this value. Below 0: one cannot be read at present. */
 int load_journals(struct store *store, const uint8_t *chain, struct orb_err *err);
 
 #endif

@@ -15,7 +15,7 @@ int lock_check(struct engine *engine, const char *user, struct orb_err *err)
         return 0;
     return orb_fail(err, ORB_E_LOCKED, "%s has locked the configuration since %" PRIu64 " s%s",
                     engine->lock_user, age / 1000,
-                    "; ask them, or wait: a lock ends after an hour");
+                    "; contact them, or wait: a lock ends after an hour");
 }
 
 void lock_take(struct ask *ask)

@@ -30,7 +30,7 @@ struct masked {
     json_t *stored; /* NULL: there is none yet */
     json_t *shown;  /* stored, masked */
     json_t *places; /* {text of a shown element: its place, null where several differ in secrets} */
-    json_t *given;  /* what is given without its masks, masked anew: where secrets stand */
+    json_t *given;  /* the given value without its masks, masked again: where secrets are */
 };
 
 static void own_masked(struct masked *m)
@@ -96,7 +96,7 @@ static json_t *without_masks(const json_t *value)
     return copy;
 }
 
-/* Does a mask of this element stand where a secret does? */
+/* Whether a mask in this element replaces a secret. */
 static bool masks_secret(const struct parts *parts, const char *path, const json_t *list, size_t at,
                          struct masked *m)
 {

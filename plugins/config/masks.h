@@ -1,4 +1,4 @@
-/* Secrets that come back as they were shown: "********" stands for what is already configured. */
+/* Masked secrets in edits: "********" means the configured value. */
 #ifndef CONFIG_MASKS_H
 #define CONFIG_MASKS_H
 

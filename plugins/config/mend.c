@@ -1,6 +1,6 @@
-/* After a damaged datastore was made new: what is left of the damage among the older files. Only
- * the history needs those, so each is put together from its two copies or given another name, and
- * the next start finds nothing wrong. */
+/* After a damaged datastore was repaired: damage among the older files. They are needed for the
+ * history only, so each is restored from its two copies or renamed, and the next start finds no
+ * damage. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@
 /* A journal put together from its two files. */
 struct mending {
     const struct pair *pair;
-    struct buf whole; /* behind the head */
+    struct buf whole; /* after the head */
 };
 
 static int on_whole(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)

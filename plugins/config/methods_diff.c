@@ -16,9 +16,9 @@
 
 #define DIFF_MAX_BYTES (180u * 1024)
 #define DIFF_MAX_LINES 1000u
-#define DIFF_LINE_BYTES 16384u /* what is larger is told member by member */
+#define DIFF_LINE_BYTES 16384u /* larger values are listed member by member */
 
-/* Does a change of o stand strictly above path? */
+/* Whether o has a change of an ancestor of path. */
 static bool covered_above(const struct overlay *o, const char *path)
 {
     AUTO_FREE char *above = xstrndup(path, (size_t)(strrchr(path, '/') - path));
@@ -26,9 +26,9 @@ static bool covered_above(const struct overlay *o, const char *path)
     return *above && overlay_covers(o, above);
 }
 
-/* Adds what differs between two overlays of the running tree at the paths of one of them; where
- * both have changes the upper path is compared, once. true: it goes on at read->at in another
- * slice. */
+/* Adds the differences between two overlays of the running tree at the paths of one of them; where
+ * both have changes the upper path is compared, once. true: continue at read->at in another slice.
+ * */
 static bool diff_at(struct ask *ask, const struct overlay *from, const struct overlay *to,
                     bool at_from)
 {
@@ -47,7 +47,7 @@ static bool diff_at(struct ask *ask, const struct overlay *from, const struct ov
         overlay_diff(&e->parts, read->list, path, a, b);
         json_decref(a);
         json_decref(b);
-        if (read_pause(ask)) { /* behind a step, so that each slice gets further */
+        if (read_pause(ask)) { /* after a step, so that each slice makes progress */
             read->at++;
             return true;
         }
@@ -64,8 +64,8 @@ struct lines {
     bool cut;
 };
 
-/* One line, or, for a large object that comes or goes, one for each of its members: a line that
- * does not fit would tell nothing. */
+/* One line, or, for a large object that is added or deleted, one for each of its members, since a
+ * line that is too long is not shown. */
 static void add_lines(struct lines *lines, const char *op, const char *path, json_t *value,
                       json_t *old)
 {
@@ -119,7 +119,7 @@ static void add_secret(struct lines *lines, json_t *told, const char *path)
     add_lines(lines, "set", path, mask, mask);
 }
 
-/* Behind the last line that is shown changes are only counted. */
+/* After the last line that is shown, changes are only counted. */
 static void masked_lines(const struct ask *ask, const json_t *patch, struct lines *lines)
 {
     AUTO(paths) char **secrets = grants_secrets(ask->caller);

@@ -33,7 +33,7 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
     reply_tree(ask->engine, ask->req, reply);
 }
 
-/* A service stays inside what it may change; for people the broker checked the role. */
+/* A service may edit within its grants; for users the broker has checked the role. */
 static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *err)
 {
     size_t i;

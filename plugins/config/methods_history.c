@@ -41,7 +41,7 @@ static void add_entry(json_t *list, const struct revision *r, const char *state)
     json_array_append_new(list, entry);
 }
 
-/* Lines of their own, newest first, that stand in front of revision below. */
+/* Notes, newest first, to be shown before revision below. */
 static void add_notes(const struct store *s, size_t *left, uint64_t below, json_t *list)
 {
     for (; *left && s->notes[*left - 1].revision >= below; --*left) {
@@ -56,8 +56,8 @@ static void add_notes(const struct store *s, size_t *left, uint64_t below, json_
     }
 }
 
-/* How many changes of a revision the service may read; they are read from the disk once, and what
- * came of it is kept. -1: the history has them no more. */
+/* Number of changes of a revision that the service may read; read from the disk once and cached.
+ * -1: no longer in the history. */
 static int changes_seen(struct engine *e, struct seen *seen, const struct ask *ask,
                         const struct revision *r)
 {
@@ -73,9 +73,8 @@ static int changes_seen(struct engine *e, struct seen *seen, const struct ask *a
     return n;
 }
 
-/* A service sees the revisions that changed what it may read, without comments and names of
- * people. 1: not yet, but what was read
- * is kept. */
+/* A service sees the revisions that changed what it may read, without comments and user names. 1:
+ * not complete, but the part read is kept. */
 static int service_history(struct ask *ask, uint64_t limit, json_t *list)
 {
     struct engine *e = ask->engine;
@@ -90,7 +89,7 @@ static int service_history(struct ask *ask, uint64_t limit, json_t *list)
 
         changes = looked ? changes_seen(e, seen, ask, &s->list[i]) : known;
         if (looked && changes >= 0 &&
-            read_pause(ask)) /* behind one that was read: each slice gets further */
+            read_pause(ask)) /* after one was read, so that each slice makes progress */
             return 1;
         if (changes <= 0)
             continue;

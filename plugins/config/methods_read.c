@@ -1,5 +1,5 @@
-/* Methods that only look: they answer from the running tree while a transaction is on its way, and
- * never show what a schema marks as secret. */
+/* Read-only methods: they answer from the running tree during a transaction, too, and never show
+ * what a schema marks as secret. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ static int check_view(const struct ask *ask, const char *path, struct orb_err *e
 {
     const struct engine *e = ask->engine;
 
-    /* A person may look at what is held back; nothing may go by it. */
+    /* Users may read a configuration that is withheld; services may not. */
     if (e->store.held && !grants_is_person(ask->caller))
         return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
                         e->store.damage.text);

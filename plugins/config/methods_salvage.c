@@ -1,5 +1,5 @@
-/* A damaged datastore in the hands of a person: what was found, which records can be read, and the
- * decision to go on with what is left. */
+/* Repair of a damaged datastore by a user: shows the damage and the readable records, and accepts
+ * continuing with the rest. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>

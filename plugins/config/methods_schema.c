@@ -1,5 +1,5 @@
-/* What may stand at a path, for completion and help: the keywords of its schema as they are
- * written, plus the members' names, types and titles. */
+/* What is allowed at a path, for completion and help: the keywords of its schema as written, plus
+ * the members' names, types and titles. */
 #include <string.h>
 
 #include "core/base/own.h"

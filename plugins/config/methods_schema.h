@@ -1,4 +1,4 @@
-/* Method schema: what may stand at a path. */
+/* Method schema: what is allowed at a path. */
 #ifndef CONFIG_METHODS_SCHEMA_H
 #define CONFIG_METHODS_SCHEMA_H
 

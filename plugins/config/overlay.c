@@ -1,6 +1,6 @@
-/* Changes over a tree, and patches made of them. Costs follow the number of changes and their
- * depth, never the size of the tree: a spine of shallow copies at most, and only when a caller asks
- * for a value that has changes inside. */
+/* Changes over a tree, and patches made of them. The cost depends on the number of changes and
+ * their depth, not on the size of the tree: at most a chain of shallow copies, and only when a
+ * caller reads a value with changes inside. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -65,8 +65,8 @@ size_t overlay_lower(const struct overlay *o, const char *path)
     return lo;
 }
 
-/* The change at or above path; rest: what of path lies below it. At most one exists, and it is the
- * exact one or the last change before path that is a prefix of it. */
+/* The change at path or an ancestor; rest: the remainder of path. At most one exists: the exact
+ * one, or the last change before path that is a prefix of it. */
 struct change *overlay_above(const struct overlay *o, const char *path, const char **ret_rest)
 {
     size_t i = overlay_lower(o, path);
@@ -118,8 +118,8 @@ void overlay_insert(struct overlay *o, size_t at, const char *path, json_t *valu
     o->count++;
 }
 
-/* Length of the shortest prefix of path at which base cannot hold what is below: nothing stands
- * there, or (above path) something that is no object. 0 when path itself exists. */
+/* Length of the shortest prefix of path at which base has no value, or (above path) a value that is
+ * no object, so that it cannot have what is below. 0 when path itself exists. */
 size_t overlay_broken_prefix(const json_t *base, const char *path)
 {
     AUTO_FREE char *copy = xstrdup(path);
@@ -232,8 +232,8 @@ static char *token_name(const char *text, size_t len)
     return name;
 }
 
-/* Builds what stands at depth bytes into the paths of list[first, end): copies of the objects on
- * the way to the changes, everything else shared. */
+/* Builds the value at depth bytes into the paths of list[first, end): copies of the objects on the
+ * way to the changes, everything else shared. */
 static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t first, size_t end)
 {
     json_t *result = json_is_object(base) ? json_copy(base) : json_object();
@@ -457,7 +457,7 @@ void overlay_diff(const struct parts *parts, json_t *patch, const char *path, js
         add_op(patch, path, old, new);
 }
 
-/* The last op when it stands at the first len bytes of path. */
+/* The last op if its path is the first len bytes of path. */
 static json_t *last_op_at(json_t *patch, const char *path, size_t len)
 {
     json_t *op = json_array_get(patch, json_array_size(patch) - 1);

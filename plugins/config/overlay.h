@@ -1,6 +1,6 @@
-/* A set of changes laid over a tree that it does not own. No change stands above or below another
- * one, so their order means nothing, and every question ("what would stand at this path?") is
- * answered from the few changes near that path: the tree is never copied as a whole. */
+/* A set of changes over a tree that it does not own. No change is at an ancestor or descendant of
+ * another one, so their order does not matter, and the value at any path is determined by the few
+ * changes near it: the tree is never copied as a whole. */
 #ifndef CONFIG_OVERLAY_H
 #define CONFIG_OVERLAY_H
 
@@ -20,8 +20,8 @@ struct overlay {
     struct change *list; /* sorted by path, '/' before every other byte: a subtree is one range */
     size_t count, cap;
     uint64_t stamp;
-    /* Set: a secret that is given anew is a change though it is as it was, so that whether there is
-     * one tells nothing of the secret. NULL: only what differs is. */
+    /* Set: writing a secret counts as a change even with the same value, so that a diff discloses
+     * nothing about it. NULL: only differences count. */
     const struct parts *parts;
 };
 
@@ -32,11 +32,11 @@ static inline void own_overlay(struct overlay *o)
     overlay_fini(o);
 }
 
-/* Sets (value, taken) or deletes (NULL) what stands at path. A change that leaves things as they
- * are in base is dropped. path is not "". */
+/* Sets (value, taken) or deletes (NULL) the value at path. A change without effect on base is
+ * dropped. path is not "". */
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
                 struct orb_err *err);
-/* What stands at path; a new reference, NULL for nothing. Read only: parts are shared with base. */
+/* The value at path; a new reference, NULL for none. Read only: parts are shared with base. */
 json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path);
 /* Does anything stand at path? Nothing is copied. */
 bool overlay_has(const struct overlay *o, const json_t *base, const char *path);
@@ -48,7 +48,7 @@ size_t overlay_size(const struct overlay *o, const json_t *base, const char *pat
 /* Calls cb for each change at, above or below path until it returns non-zero; returns that. */
 int overlay_touching(const struct overlay *o, const char *path,
                      int (*cb)(void *arg, struct change *change), void *arg);
-/* Does a change stand at or above path? */
+/* Whether there is a change at path or an ancestor. */
 bool overlay_covers(const struct overlay *o, const char *path);
 /* An overlay of exactly the ops of a patch; values are shared with it (read only). */
 void overlay_exact(struct overlay *o, const json_t *patch);

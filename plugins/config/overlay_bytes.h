@@ -4,7 +4,7 @@
 
 #include "plugins/config/overlay.h"
 
-/* Of a value, NULL: nothing stands there. */
+/* Of a value, NULL: none. */
 size_t overlay_bytes_of_value(const json_t *value);
 /* Of a change of path to value. */
 size_t overlay_bytes_of_change(const char *path, const json_t *value);

@@ -6,7 +6,7 @@
 
 /* Index of the first change that is not before path. */
 size_t overlay_lower(const struct overlay *o, const char *path);
-/* The change at or above path, NULL: none; *ret_rest is what of path lies below it. */
+/* The change at path or an ancestor, NULL: none; *ret_rest is the remainder of path. */
 struct change *overlay_above(const struct overlay *o, const char *path, const char **ret_rest);
 /* The changes strictly below path: [first, *ret_end). */
 size_t overlay_below(const struct overlay *o, const char *path, size_t *ret_end);

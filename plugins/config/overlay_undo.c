@@ -1,6 +1,6 @@
-/* Taking back what was set in an overlay: see overlay_undo.h. The surprise: values may be kept by
- * reference, as setting replaces them; only what stands inside a change of above is altered in
- * place, and of that the member that is set is kept. */
+/* Undo of changes set in an overlay: see overlay_undo.h. Note: values may be kept by reference,
+ * because setting replaces them; only a member inside a change of an ancestor is altered in place,
+ * and then the old member is kept. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct undo_step {
     enum undo_kind kind;
     char *path;             /* that was set; UNDO_MEMBER: of the change above */
     char *rest;             /* UNDO_MEMBER: below it, "": its whole value */
-    json_t *value;          /* UNDO_MEMBER: what stood there, NULL: nothing */
+    json_t *value;          /* UNDO_MEMBER: the previous value, NULL: none */
     struct overlay changes; /* UNDO_CHANGES: those at path and below; UNDO_ALL: all */
 };
 
@@ -32,8 +32,8 @@ static struct undo_step *step_new(struct overlay_undo *undo, enum undo_kind kind
     return step;
 }
 
-/* The first list on the way to rest, which gives its elements other places; else the first place
- * where something will stand that does not yet, or rest. */
+/* The first array on the way to rest, whose elements move; else the first place where a value will
+ * be added, or rest. */
 static char *place_of(const json_t *value, const char *rest)
 {
     size_t broken = overlay_broken_prefix(value, rest);

@@ -11,7 +11,7 @@ struct overlay_undo {
     size_t count, cap;
 };
 
-/* Before overlay_set(o, …, path, …): notes what stands there. */
+/* Before overlay_set(o, …, path, …): records the present value. */
 void overlay_undo_note(struct overlay_undo *undo, const struct overlay *o, const char *path);
 /* o becomes next (taken). */
 void overlay_undo_replace(struct overlay_undo *undo, struct overlay *o, struct overlay *next);

@@ -1,5 +1,4 @@
-/* A journal and its second copy in memory, and which of the journals behind it goes on from there.
- */
+/* A journal and its second copy in memory, and which of the later journals continues it. */
 #ifndef CONFIG_PAIR_H
 #define CONFIG_PAIR_H
 
@@ -18,7 +17,7 @@ struct journal_heads {
     uint8_t chain[2][JOURNAL_CHAIN];
 };
 
-/* The journals behind one that is being read. */
+/* The journals after the one being read. */
 struct later {
     const struct store *store;
     const uint64_t *numbers; /* ascending; the caller's */
@@ -42,9 +41,9 @@ struct journal_image pair_image(const struct buf *data);
 uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit);
 /* Reads how that journal begins. */
 void pair_heads(const struct store *store, uint64_t generation, struct journal_heads *ret_heads);
-/* Does one of them take over behind revision at, where the chain has this value? Its number is the
- * revision at which it begins, so a copy of a file under another number takes nothing over. Numbers
- * are left out only where a person accepted that revisions are lost: there a journal ends
+/* Whether one of them takes over after revision at, where the chain has this value. Its number is
+ * the revision at which it begins, so a copy of a file under another number takes nothing over.
+ * Numbers are skipped only where a user accepted that revisions are lost: there a journal ends
  * (at_end, as in struct journal_scan). */
 bool pair_take_over(struct later *later, uint64_t at, const uint8_t *chain, bool at_end);
 /* Both files for journal_scan, which ends where generation next begins (NULL: there is none). The

@@ -1,6 +1,6 @@
-/* The services' side of a transaction: who takes part, and prepare to all at once (turn.c goes on).
- * Every call ends in exactly one answer (the host sees to deadlines and deaths), so a transaction
- * always comes to an end. */
+/* The services' side of a transaction: the participants, and prepare to all at once (turn.c
+ * continues). Every call ends in exactly one answer (the host handles deadlines and disconnects),
+ * so a transaction always ends. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #include "plugins/config/subscriber.h"
 #include "plugins/config/words.h"
 
-#define AGAIN_WITHIN_MS 1000 /* a service that is restarted is gone within this */
+#define AGAIN_WITHIN_MS 1000 /* a service that is restarted disconnects within this time */
 #define MAX_PLAN_STEPS 200
 
 static void not_asked(struct participant *p, const char *why)
@@ -82,8 +82,8 @@ static bool list(struct tx *tx, const struct job *job, bool third)
         p = &tx->parts[tx->count++];
         *p = (struct participant){
             .tx = tx, .name = xstrdup(s->name), .peer = s->peer, .third = third};
-        /* Unknown and yet not back: it is gone, or it never took part in a transaction and so did
-         * not notice that we were away. Asking tells. */
+        /* Unknown and not attached again: it is gone, or never took part in a transaction and so
+         * did not notice the restart of this service. A call shows which. */
         p->probed = s->left_out;
         p->anew = bypass && stays && s->presence == SUB_ATTACHED;
         if (bypass && s->presence != SUB_OFFLINE)
@@ -140,7 +140,7 @@ void participant_failed(struct participant *p, const char *doing, const char *ou
         orb_fail(&tx->err, ORB_E_GONE, "%s went away during %s; nothing was changed", p->name,
                  doing);
     else if (err->code == ORB_E_DEADLINE)
-        orb_fail(&tx->err, ORB_E_DEADLINE, "%s; nothing was changed, and %s is started anew",
+        orb_fail(&tx->err, ORB_E_DEADLINE, "%s; nothing was changed, and %s is restarted",
                  err->text, p->name);
     else
         orb_fail_at(&tx->err, !strcmp(doing, "prepare") ? ORB_E_VETO : err->code, err->path,
@@ -162,7 +162,7 @@ bool participant_late(struct participant *p, const char *doing, const struct orb
 
 /* ---- prepare ---- */
 
-/* The steps an answer names, at most so many, behind those the service named before. */
+/* Appends the steps of an answer, up to the limit, to those sent before. */
 void participant_add_plan(struct participant *p, const char *text, size_t len)
 {
     AUTO(words) struct words *words = NULL;
@@ -181,9 +181,9 @@ void participant_add_plan(struct participant *p, const char *text, size_t len)
     json_array_extend(p->plan, plan);
 }
 
-/* Is it the one service that this commit waits for and asks once more? It may have been restarted
- * by a person, or by the grants of the commit before. One that hung and was ended for that is not
- * asked again: the commit would wait twice. */
+/* Whether it is the one service that this commit waits for and calls once more. It may have been
+ * restarted by a user, or by the grants of the previous commit. One that hung and was killed for
+ * that is not called again: the commit would wait twice. */
 static bool went_away(const struct participant *p, const struct orb_err *err)
 {
     const struct tx *tx = p->tx;
@@ -216,7 +216,7 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     }
     if (err->code == ORB_E_UNAVAILABLE ||
         (participant_must_follow(p->tx) && err->code == ORB_E_GONE)) {
-        offline_plan(p); /* it was gone before we asked; it attaches to the result */
+        offline_plan(p); /* gone before the call; it attaches to the result */
         return;
     }
     p->state = participant_is_gone(err)              ? PART_OUT
@@ -229,7 +229,8 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     if (p->probed)
         return;
     if (participant_must_follow(p->tx)) {
-        /* An undo goes through: going on without a service beats leaving the box cut off. */
+        /* An undo is completed: continuing without a service is better than leaving the appliance
+         * unreachable. */
         p->restart = p->state == PART_FAILED;
         log_warn(p->tx->engine->host.log, "config.undo.without", KV("service", p->name),
                  KV("why", participant_as_shown(p, err).text));
@@ -238,8 +239,7 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     participant_failed(p, "prepare", "refused", err);
 }
 
-/* The client that waits for the commit goes on waiting: its deadline is for one step, not for
- * all. */
+/* Tells the waiting client that the commit is in progress: its deadline is per step. */
 void participant_goes_on(const struct tx *tx)
 {
     if (tx->engine->host.progress)
@@ -297,7 +297,7 @@ void participant_given_up(struct participant *p)
 {
     struct tx *tx = p->tx;
 
-    not_asked(p, "is not waited for; it starts anew and takes this over");
+    not_asked(p, "is not waited for; it is restarted with this");
     p->state = PART_LATE;
     if (--tx->outstanding == 0)
         tx->events->prepared(tx);

@@ -1,6 +1,6 @@
-/* The services' side of a transaction: who takes part, and prepare; turn.h goes on with apply and
+/* The services' side of a transaction: participants and prepare; turn.h continues with apply and
  * abort. Each of the three ends in one callback of struct tx_events, perhaps before the function
- * returns; tx may be gone then. */
+ * returns; tx may be freed then. */
 #ifndef CONFIG_PARTICIPANT_H
 #define CONFIG_PARTICIPANT_H
 
@@ -9,7 +9,7 @@
 struct job;
 struct tx;
 
-/* PART_LATE: it missed a deadline; the host starts it anew, and it is asked nothing more. */
+/* PART_LATE: it missed a deadline; the host restarts it, and it gets no more calls. */
 enum part_state {
     PART_ASKED,
     PART_READY,
@@ -25,17 +25,17 @@ struct participant {
     char *name;
     uint32_t peer;
     enum part_state state;
-    bool applying;   /* apply was sent: an abort must say so */
+    bool applying;   /* apply was sent: an abort must carry that */
     bool probed;     /* it was left out: its failure does not fail the commit */
-    bool anew;       /* not asked: the host starts it anew after the commit */
-    bool third;      /* of a third party: asked to apply behind all that are shipped */
-    bool restart;    /* cannot follow: the host starts it anew after the commit */
+    bool anew;       /* left out: the host restarts it after the commit */
+    bool third;      /* third party: applies after all shipped ones */
+    bool restart;    /* cannot follow: the host restarts it after the commit */
     struct buf text; /* its part of the patch */
     json_t *plan;
 };
 
-/* What the owner of a transaction is told. prepared: all have answered, tx->err has the first
- * refusal. applied: all have applied. aborted: all have gone back, also after a failure to prepare
+/* Callbacks to the owner of a transaction. prepared: all have answered, tx->err has the first
+ * refusal. applied: all have applied. aborted: all have reverted, also after a failure to prepare
  * or apply. */
 struct tx_events {
     void (*prepared)(struct tx *tx);
@@ -52,26 +52,26 @@ struct tx {
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
-    uint64_t live_at;  /* monotonic: the first was told to apply, 0: none was */
-    uint64_t abort_at; /* monotonic: the first was told to go back, 0: it goes forward */
-    uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
+    uint64_t live_at;  /* monotonic: first apply, 0: none */
+    uint64_t abort_at; /* monotonic: first abort, 0: none */
+    uint64_t turn_at;  /* monotonic: all remaining are called at once, 0: one after the other */
     uint64_t revision; /* that it leads to */
-    bool follows;      /* of what is committed already: it goes through, as an undo does */
-    bool failed;    /* one could not apply: all go back once those that were asked have answered */
-    bool prepared;  /* journaled */
-    bool unwritten; /* an undo the disk does not take: it goes through in memory */
+    bool follows;      /* of something committed already: it is completed, like an undo */
+    bool failed;       /* one could not apply: all revert once those called have answered */
+    bool prepared;     /* journaled */
+    bool unwritten;    /* an undo that cannot be written: it is completed in memory */
     uint64_t confirm_by_us;
     struct orb_err err;       /* the first failure */
     uint64_t asked_at;        /* monotonic: prepare was sent */
-    struct participant *gone; /* went away in prepare, to be asked again; NULL: none */
+    struct participant *gone; /* disconnected in prepare, to be called again; NULL: none */
 };
 
 /* Fills tx->parts from its patch, for job. False: wait for known subscribers, or for the one that
- * job asks again, to come back. */
+ * job calls again, to attach. */
 bool participant_list(struct tx *tx, const struct job *job);
-/* Does tx go through without who fails? An undo does. */
+/* Whether tx is completed without those that fail, like an undo. */
 bool participant_must_follow(const struct tx *tx);
-/* Asks all who take part; ends in tx_events.prepared. */
+/* Calls all participants; ends in tx_events.prepared. */
 void participant_prepare(struct tx *tx);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "plugins/config/participant.h"
 
-/* Does err say that the service is not there any more? */
+/* Whether err means that the service has disconnected. */
 bool participant_is_gone(const struct orb_err *err);
 /* An error of the service without the secrets it was given. */
 struct orb_err participant_as_shown(const struct participant *p, const struct orb_err *err);
@@ -12,13 +12,14 @@ struct orb_err participant_as_shown(const struct participant *p, const struct or
  * the text. */
 void participant_failed(struct participant *p, const char *doing, const char *outcome,
                         const struct orb_err *said);
-/* Did p miss a deadline? Then its end is ordered, and it is asked nothing more. */
+/* Whether p missed a deadline; then it is killed, and gets no more calls. */
 bool participant_late(struct participant *p, const char *doing, const struct orb_err *err);
 /* Appends the plan of an answer to that of p, at most 200 steps of it. */
 void participant_add_plan(struct participant *p, const char *text, size_t len);
-/* For giveup(): p, which was asked to prepare, is not waited for. */
+/* For giveup(): p, which was preparing, is not waited for. */
 void participant_given_up(struct participant *p);
-/* Tells the client that the commit goes on: its deadline is of one step, not of all of them. */
+/* Tells the client that the commit is in progress: its deadline is per step, not for all of them.
+ * */
 void participant_goes_on(const struct tx *tx);
 
 #endif

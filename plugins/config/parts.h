@@ -1,7 +1,6 @@
 /* The schemas of the configuration: one part of the tree per package, at /INTERFACE. Beside the
- * compiled schema each part keeps its document, because checking one entry of a large map needs to
- * ask single keywords of the objects above it ("required", "maxProperties") without their values.
- */
+ * compiled schema each part keeps its document, because checking one entry of a large map needs
+ * single keywords of the objects above it ("required", "maxProperties") without their values. */
 #ifndef CONFIG_PARTS_H
 #define CONFIG_PARTS_H
 
@@ -19,7 +18,7 @@ struct part {
     char *package;
     struct schema *schema;
     json_t *doc;      /* schema.json */
-    bool has_secrets; /* somewhere */
+    bool has_secrets; /* on some level */
 };
 
 /* Of the request that is being answered. */
@@ -55,10 +54,10 @@ void parts_drop(const struct parts *parts, json_t *value);
 struct json_limits parts_limits(const struct parts *parts);
 /* tree_dump() of a large value, in slices. */
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
-/* The part a path lies in, or NULL. ret_rest (may be NULL): the pointer inside the part. */
+/* The part that contains a path, or NULL. ret_rest (may be NULL): the pointer inside the part. */
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
-/* The schema of what may stand at path; NULL with err: the first name that is not known, and which
- * are. path is not "". */
+/* The schema of the value at path; NULL with err: the first unknown name, and the known ones. path
+ * is not "". */
 const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err);
 
 /* Checks a value against schema, with what look-ups may cost together. */
@@ -69,17 +68,17 @@ int parts_refs(const struct parts *parts, const struct schema *schema, const cha
                const char *path, schema_ref_fn *cb, void *arg);
 #define PARTS_UNITS 200000 /* for a request: some 10 ms */
 
-/* ---- shapes: schema documents asked for single keywords ---- */
+/* ---- shapes: single keywords of schema documents ---- */
 
 /* The schema object of a part, `$ref` followed. NULL: none (true). */
 const json_t *parts_shape_root(const struct part *part);
-/* The schema object for member key of what node governs. ret_clear false: more than one keyword may
- * have a say, the caller must check values instead of relying on this. */
+/* The schema object for member key of the object of node. ret_clear false: more than one keyword
+ * may apply, the caller must check values instead of relying on this. */
 const json_t *parts_shape_member(const struct part *part, const json_t *node, const char *key,
                                  bool *ret_clear);
 /* Do keywords of node constrain the object as a whole (oneOf, not, …)? */
 bool parts_shape_combines(const json_t *node);
-/* The schema object at path with members merged from $ref, for people; NULL when not known. */
+/* The schema object at path with members merged from $ref, for display; NULL when unknown. */
 const json_t *parts_shape_at(const struct parts *parts, const char *path);
 
 /* Replaces what is secret below path by "********" in a copy of what needs it: values under
@@ -91,8 +90,8 @@ bool parts_has_secret(const struct parts *parts, const char *path, json_t *value
 /* Is the value at path secret? */
 bool parts_hide(const struct parts *parts, const char *path);
 #define SECRET_MASK "********"
-/* How many bytes of the path may be shown: up to the first value on its way that parts_mask
- * replaces, as the names below a secret tell of it. */
+/* Length of the prefix of path that may be shown: up to the first value on its way that parts_mask
+ * replaces, because names below a secret would disclose it. */
 size_t parts_shows(const struct parts *parts, const char *path);
 
 #endif

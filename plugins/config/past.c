@@ -42,7 +42,7 @@ void past_copy(const struct overlay *from, struct overlay *to)
     }
 }
 
-/* The one used last stands first; the others are let go from the end. */
+/* Sorted by last use; the oldest are dropped. */
 static void drop_oldest(struct store *store)
 {
     size_t sum = 0;
@@ -140,7 +140,7 @@ void past_walk_fini(struct walk *walk)
     *walk = (struct walk){0};
 }
 
-/* The running tree was committed to meanwhile: the walk begins again, from where it got. */
+/* The running tree was committed to in between: restarts the walk from where it was. */
 static int begin_again(struct store *store, struct walk *walk, struct orb_err *err)
 {
     struct overlay done = walk->overlay;

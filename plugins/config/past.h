@@ -1,6 +1,5 @@
-/* The trees of older revisions, as overlays of the running tree. One is found by walking back from
- * the running tree, or from a kept one on the way, a patch a step; those used last are kept, within
- * PAST_BYTES, and go with the running tree as it changes. */
+/* Set: writing a secret counts as a change even with the same value, so that a diff discloses
+ * nothing about it. NULL: only differences count. */
 #ifndef CONFIG_PAST_H
 #define CONFIG_PAST_H
 
@@ -24,7 +23,7 @@ struct past {
 struct walk {
     uint64_t goal;
     uint64_t base, at; /* overlay makes revision at of the running tree, which was base */
-    struct past *near; /* where the walk may go on once it is at its base, NULL: nowhere */
+    struct past *near; /* where the walk may continue from its base, NULL: nowhere */
     unsigned steps;
     struct overlay overlay;
 };
@@ -32,8 +31,8 @@ struct walk {
 /* From the running tree to revision. parts: struct overlay. Error: the history does not hold it. */
 int past_walk_begin(struct store *store, const struct parts *parts, uint64_t revision,
                     struct walk *walk, struct orb_err *err);
-/* Goes a step. 1: there are more, 0: *ret_past is what was looked for, the caller's until
- * past_unref(); the walk is over. */
+/* One step. 1: there are more, 0: *ret_past is the result, the caller's until past_unref(); the
+ * walk is over. */
 int past_walk_step(struct store *store, struct walk *walk, struct past **ret_past,
                    struct orb_err *err);
 /* Also after an error, or half-way. */
@@ -41,7 +40,7 @@ void past_walk_fini(struct walk *walk);
 void past_unref(struct past *past); /* NULL: nothing happens */
 /* A copy of the changes, with the stamp of to. */
 void past_copy(const struct overlay *from, struct overlay *to);
-/* Lets go of all that are kept. */
+/* Drops all cached ones. */
 void past_forget(struct store *store);
 
 #endif

@@ -1,6 +1,6 @@
-/* The engine bound to the SDK: requests in, answers and calls out, one timer. Start-up asks the
- * host for the schemas of the installed packages first; no request is served before the stored
- * configuration was read and put in order. */
+/* Binds the engine to the SDK: requests, answers, calls, one timer. At start it reads the schemas
+ * of the installed packages from the host; no request is served before the stored configuration was
+ * read and recovered. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ struct plugin {
     struct log_sink log;
 };
 
-/* A call on its way: the engine's callback behind the SDK's. */
+/* A pending call: the engine's callback, called by the SDK's. */
 struct call {
     engine_done *done;
     void *arg;
@@ -320,7 +320,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 
     if (!orb_state_dir(ctx))
         return orb_fail(err, ORB_E_DENIED,
-                        "no state directory; the manifest must ask for "
+                        "no state directory; the manifest must request "
                         "fs.state");
     p = xcalloc(1, sizeof(*p));
     p->ctx = ctx;

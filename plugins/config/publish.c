@@ -1,4 +1,4 @@
-/* What is told of a commit: see publish.h. */
+/* Events about a commit: see publish.h. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -10,7 +10,7 @@
 
 #define MAX_PATHS_TOLD 100
 
-/* Paths as far as all may see them, each once; with parts_only just the part each lies in. */
+/* Paths, truncated to what all may see, without duplicates; with parts_only just the parts. */
 static json_t *paths_told(const struct tx *tx, bool parts_only)
 {
     json_t *told = json_object();

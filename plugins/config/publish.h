@@ -1,4 +1,4 @@
-/* What is told of a commit. */
+/* Events about a commit. */
 #ifndef CONFIG_PUBLISH_H
 #define CONFIG_PUBLISH_H
 

@@ -42,7 +42,7 @@ int read_past(struct ask *ask, unsigned which, uint64_t revision,
 
     if (read->past[which] && read->past[which]->base != store->revision) {
         past_unref(
-            read->past[which]); /* others committed meanwhile: it is found again, in a step */
+            read->past[which]); /* others committed in between: it is looked up again, in a step */
         read->past[which] = NULL;
     }
     if (!read->past[which]) {

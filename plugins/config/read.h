@@ -13,7 +13,7 @@ struct read {
     struct past *past[2];
     uint64_t revision;       /* the running one when it was begun */
     json_t *list;            /* diff, history: what was found so far */
-    size_t at;               /* where it goes on, */
+    size_t at;               /* where it continues, */
     unsigned phase;          /* and in which of its passes */
     struct dumping *dumping; /* get-part */
     uint64_t candidate;      /* its version when dumping was begun; 0: not of it, or none */
@@ -23,11 +23,11 @@ struct read {
 /* Made when there is none; owned by the request. */
 struct read *read_of(struct ask *ask);
 void read_free(struct read *read); /* NULL: nothing happens */
-/* *ret_overlay makes the running tree that of revision, until the slice ends; which: 0 or 1, two
- * may be looked at. 1: not yet, the request goes on in another slice (ask->more is set). */
+/* ret_overlay turns the running tree into that of revision, until the slice ends; which: 0 or 1,
+ * two can be read. 1: not complete, the request continues in another slice (ask->more is set). */
 int read_past(struct ask *ask, unsigned which, uint64_t revision,
               const struct overlay **ret_overlay, struct orb_err *err);
-/* Is the slice over? Sets ask->more then. */
+/* Whether the slice is over; sets ask->more then. */
 bool read_pause(struct ask *ask);
 
 #endif

@@ -11,8 +11,8 @@
 
 struct revision;
 
-/* A change that every participant has checked. "patch" is its last member: a reader that wants only
- * the rest stops before it. */
+/* A change checked by every participant. "patch" is its last member: a reader that needs only the
+ * rest stops before it. */
 void record_prepared(struct buf *text, const struct revision *meta, const json_t *patch);
 /* The prepared change tx is that revision now. */
 void record_committed(struct buf *text, uint64_t tx, uint64_t revision);
@@ -25,8 +25,8 @@ void record_continued(struct buf *text, uint64_t revision);
 /* A line of the history that is no commit. time_us: wall clock. */
 void record_noted(struct buf *text, uint64_t revision, uint64_t time_us, const char *user,
                   const char *what);
-/* What tells a `prepared` record from every other: the id of its revision, never 0. text: the
- * record's len bytes. */
+/* Distinguishes `prepared` records: the id of its revision, never 0. text: the record's len bytes.
+ * */
 uint64_t record_id(const char *text, size_t len);
 
 #endif

@@ -47,7 +47,7 @@ static int on_note(void *arg, const char *path, const char *target, const char *
     return 0;
 }
 
-/* Calls cb for the references of a value that stands at path. */
+/* Calls cb for the references of a value at path. */
 static int each(const struct parts *parts, const char *path, const json_t *value, schema_ref_fn *cb,
                 void *arg)
 {
@@ -98,7 +98,7 @@ struct checking {
     struct orb_err *err;
 };
 
-/* The names of the map, as far as the caller may know them, and the one that may be meant. */
+/* The names of the map, as far as the caller may know them, and a suggestion. */
 static int refuse_name(const struct checking *c, const char *path, const char *target,
                        const char *value)
 {
@@ -150,9 +150,9 @@ static int on_check(void *arg, const char *path, const char *target, const char 
     return refuse_name(c, path, target, value);
 }
 
-/* ---- what goes ---- */
+/* ---- deletions ---- */
 
-/* What is told of a reference: where it stands, or only whose it is. */
+/* Names the holder of a reference: its path, or only its owner. */
 static void add_holder(const struct rights *r, const char *path, struct buf *to)
 {
     size_t shown = parts_shows(r->parts, path);
@@ -174,7 +174,7 @@ static int check_gone(const struct refs *refs, const struct checking *c, const c
     size_t n = 0;
 
     json_object_foreach (from, holder, flag) {
-        /* Taken back or replaced by the same patch: its new value was checked. */
+        /* Deleted or replaced by the same patch: its new value was checked. */
         if (overlay_covers(c->rights->overlay, holder))
             continue;
         if (!rights_look(c->rights, holder, target))

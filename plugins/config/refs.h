@@ -1,5 +1,5 @@
-/* Who refers to what (x-orb-ref), kept up to date with the running tree: the question "may this key
- * go?" is one look-up instead of a walk over every rule. */
+/* Index of references (x-orb-ref), kept up to date with the running tree: whether a key may be
+ * deleted is one lookup instead of a walk over every rule. */
 #ifndef CONFIG_REFS_H
 #define CONFIG_REFS_H
 
@@ -17,10 +17,10 @@ void refs_fini(struct refs *refs);
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree);
 /* Follows a committed patch. */
 void refs_update(struct refs *refs, const struct parts *parts, const json_t *patch);
-/* References of the patch's new values that point nowhere, and references left behind by what it
- * deletes: ORB_E_SCHEMA with path. A reference counts as far as its package may look (rights.h): so
+/* References of the patch's new values without a target, and references to what it deletes:
+ * ORB_E_SCHEMA with path. A reference is checked as far as its package may read (rights.h): so
  * those of a package that the patch enables, or grants more, are checked as well. rights: parts,
- * overlay_exact of the patch, the tree it is laid over, and what the caller reads. */
+ * overlay_exact of the patch, the tree below it, and what the caller reads. */
 int refs_check(const struct refs *refs, struct rights *rights, const json_t *patch,
                struct orb_err *err);
 

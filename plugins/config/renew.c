@@ -1,7 +1,7 @@
-/* Going on with a new journal: after enough changes (a snapshot), after a record that could not be
- * taken back, on a disk that takes writes again, and when a person accepts what is left of a
- * damaged store. The new journal continues the chain from exactly the point that counts: what
- * stands behind it in an older one is void from then on, so creating it is the one atomic step. */
+/* Starts a new journal: after enough changes (a snapshot), after a record that could not be undone,
+ * on a disk that is writable again, and when a user accepts what is left of a damaged store. The
+ * new journal continues the chain from exactly the valid point: what follows it in an older one is
+ * void from then on, so creating it is the one atomic step. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -19,12 +19,12 @@
 #include "plugins/config/snapshot.h"
 #include "plugins/config/store_internal.h"
 
-/* After an accepted loss revisions go on at the next multiple: whatever numbers the lost ones had,
- * none is used twice. */
+/* After an accepted loss revisions continue at the next multiple: whatever numbers the lost ones
+ * had, none is used twice. */
 #define NUMBERS_APART 1000u
 
-/* The last record of a journal says where it goes on: without it the loss of all the files of the
- * next one would look like the end. Written once that one is durable; going without is no harm. */
+/* The last record of a journal says where it continues: without it the loss of all files of the
+ * next one would look like the end. Written once that one is durable; a failure is harmless. */
 static void close_journal(struct store *store)
 {
     AUTO(buf) struct buf text = {0};
@@ -82,7 +82,7 @@ int renew_snapshot(struct store *store, struct orb_err *err)
 
     if (r == 0)
         r = snapshot_write(store, err);
-    if (r < 0) { /* the journal goes on; tried again when it is worth as much again */
+    if (r < 0) { /* the journal is continued; tried again after as many changes */
         store->commits = 0;
         store->snapshot_skip = size;
         return r;
@@ -149,7 +149,7 @@ int renew_writable(struct store *store, struct orb_err *err)
 
     if (store->damage.lost || store->held)
         return orb_fail(err, ORB_E_STATE,
-                        "no commit before a person has decided: %s; see `orbctl config salvage`",
+                        "commits are blocked until a user decides: %s; see `orbctl config salvage`",
                         store->damage.text);
     look_at_journal(store);
     if (!store->renew && store->damage.rotten)

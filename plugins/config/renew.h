@@ -4,8 +4,8 @@
 
 #include "plugins/config/store.h"
 
-/* May a commit begin? Makes the journal anew when it must be; otherwise says what a person has to
- * do. */
+/* Whether a commit may begin. Starts a new journal if needed; otherwise the error has what the user
+ * must do. */
 int renew_writable(struct store *store, struct orb_err *err);
 /* What is readable of a damaged store becomes the configuration, under a revision number that was
  * never used before. time_us, user: for the history. */
@@ -17,8 +17,8 @@ bool renew_snapshot_due(const struct store *store);
 int renew_snapshot(struct store *store, struct orb_err *err);
 /* A new journal that continues the present chain, from the present revision on, in use at once. */
 int renew_rotate(struct store *store, struct orb_err *err);
-/* The journal takes no record before it was made anew, for this reason (copied); replaces the one
- * of before. */
+/* A new journal is needed before the next record, for this reason (copied); replaces the previous
+ * reason. */
 void renew_demand(struct store *store, const char *why);
 
 #endif

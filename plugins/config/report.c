@@ -1,4 +1,4 @@
-/* What the host is told of the store: see report.h. */
+/* Reports of the store to the host: see report.h. */
 #include <string.h>
 
 #include "core/base/own.h"

@@ -92,7 +92,7 @@ static struct asker *cheapest(const struct requests *q)
     return best;
 }
 
-/* What one took counts as long as others wait, and it took more than who comes anew. */
+/* An identity's time counts while others wait and it is above that of a new one. */
 static void forget_idle(struct requests *q)
 {
     bool busy = cheapest(q);
@@ -191,8 +191,8 @@ static void in_fiber(void *arg)
     r->more = r->answer(r->engine, r, &r->read);
 }
 
-/* Begins or goes on with r. true: it has more to do. Those inside of whom it is called, by
- * requests_settle(), find their own where it was. */
+/* Begins or continues r. true: it has more to do. Those that call this through requests_settle()
+ * keep their own slice. */
 static bool run(struct engine *engine, struct request *r)
 {
     struct requests *q = &engine->requests;

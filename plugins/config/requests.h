@@ -1,9 +1,8 @@
-/* Requests of config@1 that wait to be answered. Identities take turns: next is the oldest request
- * of the one whose requests took least time, so who asks much, or what is dear, waits alone. What
- * takes long is done in slices, between which others have their turn: each request is answered in a
- * fiber, which stops at requests_pause(). While one is stopped others read, and edit what is their
- * own; what changes the running tree, or whose candidate it may be, calls requests_settle() first.
- */
+/* Scheduler of requests of config@1. Identities take turns: next is the oldest request of the one
+ * whose requests took least time, so that one with many or expensive requests delays only itself.
+ * Long ones are done in slices: each request is answered in a fiber, which is suspended at
+ * requests_pause(). While one is suspended others read, and edit their own candidates; what changes
+ * the running tree, or a candidate others may use, calls requests_settle() first. */
 #ifndef CONFIG_REQUESTS_H
 #define CONFIG_REQUESTS_H
 
@@ -15,14 +14,14 @@
 #define REQUESTS_BYTES_OF_ONE (2u * 1024 * 1024) /* one request may always wait */
 #define REQUESTS_BYTES (32u * 1024 * 1024)       /* of all; then each has a part of its own: */
 #define REQUESTS_BYTES_AT_LEAST (512u * 1024)
-#define REQUESTS_SLICE_US 500u /* then the loop turns, and others are asked for */
+#define REQUESTS_SLICE_US 500u /* then the loop runs, and another identity is next */
 
 struct asker;
 struct engine;
 struct read;
 struct request;
 
-/* Answers what a request asks for. true: it goes on from *read, called again. */
+/* Answers a request. true: it continues from *read, called again. */
 typedef bool requests_fn(struct engine *engine, const struct request *request, struct read **read);
 
 struct request {
@@ -35,20 +34,21 @@ struct request {
     struct engine *engine;
     requests_fn *answer;
     struct fiber *fiber;        /* stopped half-way; NULL: it is not */
-    bool more;                  /* answer said so */
+    bool more;                  /* returned by answer */
     struct parts_request parts; /* while it is stopped */
     bool gone;                  /* the peer went away while it was stopped */
 };
 
 struct requests {
     void (*forget)(struct read *read); /* it is above this file; NULL: there are no such reads */
-    void (*left)(struct engine *engine, uint32_t peer); /* a request whose peer is gone has ended */
+    void (*left)(struct engine *engine,
+                 uint32_t peer); /* a request whose peer disconnected has ended */
     struct asker *askers;
     struct fibers fibers;
     struct request *running; /* in a fiber of its own, NULL: none */
     unsigned settling;       /* nothing stops */
     size_t bytes;            /* that wait, of all */
-    uint64_t floor_us;       /* what the one served last had taken: who comes anew begins there */
+    uint64_t floor_us;       /* time taken by the one served last: new identities begin there */
     uint64_t spent_us;       /* in this turn of the loop */
     uint64_t until_us;       /* of the clock: when the slice is over */
     bool resting;            /* until the loop has turned */
@@ -63,9 +63,9 @@ bool requests_time_up(const struct engine *engine);
 /* Stops the request that is being answered when the slice is over, until its next. Nothing but it
  * may have changed what it looks at: see above. */
 void requests_pause(struct engine *engine);
-/* Goes on with all that are stopped until none is. */
+/* Resumes all suspended requests until none is left. */
 void requests_settle(struct engine *engine);
-/* Refuses what waits of a peer that went away; what is stopped half-way goes on. */
+/* Refuses the waiting requests of a peer that disconnected; suspended ones are completed. */
 void requests_peer_gone(struct engine *engine, uint32_t peer);
 /* Frees all without an answer. */
 void requests_free_all(struct engine *engine);

@@ -38,7 +38,7 @@ static void take_part(struct rights *r, const struct part *part)
     r->active = grants_enabled(r->parts, part->package, r->entry);
 }
 
-/* Is path in the part asked about last? Saves a search for each of many references of one part. */
+/* Whether path is in the part used last. Saves a search for each of many references of one part. */
 static bool is_same(const struct rights *r, const char *path)
 {
     size_t n = r->part ? strlen(r->part->name) : 0;

@@ -9,7 +9,7 @@
 
 #define SAFE_PROBLEM "safe-mode"
 
-/* What is run in safe mode is committed, so that history tells of it and commits can follow. */
+/* What runs in safe mode is committed, so that it is in the history and commits can follow. */
 static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err)
 {
     AUTO_FREE char *comment = buf_format(
@@ -25,8 +25,8 @@ static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err
     return json_array_size(patch) ? commit_alone(engine, &meta, patch, err) : 0;
 }
 
-/* Until a person commits something, or the service starts anew. older: what runs is not what was
- * committed last. */
+/* Until a user commits something, or the service restarts. older: the running configuration is not
+ * the last committed one. */
 static void tell_safe(struct engine *engine, bool older, const char *what)
 {
     if (engine->host.problem)

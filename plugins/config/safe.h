@@ -4,9 +4,9 @@
 
 #include "plugins/config/engine_internal.h"
 
-/* Goes back to the last revision that is known to run well, if another is the newest. */
+/* Loads the last revision known to run well, if the newest is another one. */
 void safe_at_boot(struct engine *engine);
-/* A person has committed something: what runs is what is wanted. */
+/* A user has committed something: the running configuration is the intended one. */
 void safe_over(struct engine *engine);
 
 #endif

@@ -1,4 +1,4 @@
-/* When the engine has something to do by itself: see schedule.h. */
+/* Timers of the engine: see schedule.h. */
 #include "core/base/log.h"
 #include "plugins/config/attach.h"
 #include "plugins/config/call.h"
@@ -46,7 +46,7 @@ static void snapshot_tick(struct engine *engine, uint64_t now)
     struct orb_err err;
 
     if (!engine->snapshot_at || now < engine->snapshot_at || engine->tx)
-        return; /* a transaction on its way comes back here when it ends */
+        return; /* a transaction in progress calls this when it ends */
     engine->snapshot_at = 0;
     if (!renew_snapshot_due(&engine->store) || renew_snapshot(&engine->store, &err) == 0)
         return;
@@ -54,7 +54,7 @@ static void snapshot_tick(struct engine *engine, uint64_t now)
     report_store(engine);
 }
 
-/* A disk that took nothing may have healed: then the problem goes without a commit. */
+/* A disk may be writable again: clears the problem without a commit. */
 static void heal_tick(struct engine *engine, uint64_t now)
 {
     if (!engine->heal_at || now < engine->heal_at || engine->tx)

@@ -1,4 +1,4 @@
-/* When the engine has something to do by itself. The host keeps one wish for engine_tick(). */
+/* Timers of the engine. The host has one request for engine_tick(). */
 #ifndef CONFIG_SCHEDULE_H
 #define CONFIG_SCHEDULE_H
 
@@ -6,7 +6,7 @@
 
 /* What is due between two transactions: a snapshot, another attempt to write. */
 void schedule_between(struct engine *engine);
-/* Tells the host when engine_tick() is due next (milliseconds from now), if it is. */
+/* Requests the next engine_tick() (milliseconds from now), if one is due. */
 void schedule_arm(struct engine *engine);
 
 #endif

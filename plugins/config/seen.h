@@ -6,7 +6,7 @@
 #include "plugins/config/engine_internal.h"
 
 #define SEEN_REVISIONS 50u
-#define SEEN_MAX 32u /* sets of grants; the one asked for last stays longest */
+#define SEEN_MAX 32u /* sets of grants, sorted by last use */
 
 struct seen;
 

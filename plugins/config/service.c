@@ -20,7 +20,7 @@ static void order(struct engine *engine, const char *method, const char *name, c
     struct json_write w = json_write_to(&text);
     struct orb_err err;
 
-    if (strcmp(method, "service-needed")) /* the host says whether it had to start it */
+    if (strcmp(method, "service-needed")) /* the host answers whether it had to start it */
         log_error(engine->host.log, "config.service.restarted", KV("service", name),
                   KV("why", why));
     json_write_object(&w, NULL);

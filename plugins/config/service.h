@@ -9,7 +9,8 @@
 void service_restart(struct engine *engine, const char *name, const char *why);
 /* host@1 service-late: ends one that does not; its successor attaches to what is stored. */
 void service_late(struct engine *engine, const char *name, const char *why);
-/* host@1 service-needed: starts one that a person stopped; it attaches to what is stored. */
+/* host@1 service-needed: starts one that a user stopped; it attaches to the stored configuration.
+ * */
 void service_needed(struct engine *engine, const char *name, const char *why);
 
 #endif

@@ -1,5 +1,5 @@
-/* Snapshots of the running tree. The checksum comes first and covers the bytes of "body" as they
- * stand in the file, so a reader needs no canonical form to verify it. */
+/* Snapshots of the running tree. The checksum comes first and covers the bytes of "body" as in the
+ * file, so a reader needs no canonical form to verify it. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -163,7 +163,7 @@ void snapshot_prune(struct store *store)
 
         unlink(path);
     }
-    /* A journal goes only when a kept snapshot stands behind it. */
+    /* A journal is deleted only when a kept snapshot is newer. */
     for (size_t i = 0; i < surplus && i + 1 < journals; i++) {
         AUTO_FREE char *path = files_journal_path(store, j[i]);
         AUTO_FREE char *copy = files_copy_path(store, j[i]);

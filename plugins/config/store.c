@@ -47,8 +47,8 @@ void store_close(struct store *store)
 
 /* ---- records ---- */
 
-/* A journal with an unknown tail is abandoned: what it may hold behind its end is void once the
- * next one continues from there. */
+/* A journal with an unknown tail is abandoned: what it may have after its end is void once the next
+ * one continues from there. */
 static void check_tail(struct store *store, const char *why)
 {
     if (!store->journal.tail_unknown)
@@ -64,8 +64,8 @@ static int append(struct store *store, const struct buf *text, struct orb_err *e
 
     if (r < 0)
         check_tail(store, err ? err->text : "");
-    /* Only room comes back by itself: a file that may not be written (made immutable, on a bad
-     * sector) stays so, and another one may be. */
+    /* Only a full disk recovers by itself: a file that cannot be written (immutable, bad sector)
+     * stays so, but another one may work. */
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && store->journal.path && !store->renew) {
         renew_demand(store, err ? err->text : "");
         store->unwritable = true;
@@ -111,8 +111,8 @@ static void set_pending(struct store *store, struct revision pending, json_t *pa
         store->last_tx = pending.tx;
 }
 
-/* A record finds its room, and one that must be confirmed that of its undo as well, which may not
- * fail for want of it. */
+/* Reserves space for a record, and for one that must be confirmed also for its undo, which must not
+ * fail for lack of space. */
 static int make_room(struct store *store, const struct revision *meta, size_t len,
                      struct orb_err *err)
 {

@@ -33,7 +33,7 @@
 struct revision {
     uint64_t revision, tx;
     uint64_t id;                 /* history_id() */
-    uint64_t generation, offset; /* where its record lies */
+    uint64_t generation, offset; /* position of its record */
     uint64_t time_us;
     uint64_t undoes; /* revision this one took back, 0: none */
     uint64_t confirm_by_us;
@@ -43,7 +43,7 @@ struct revision {
     char *user, *comment;
 };
 
-/* Something a person should read beside the revisions: what was lost, what was accepted. */
+/* Something users should see beside the revisions: what was lost, what was accepted. */
 struct note {
     uint64_t revision, time_us;
     char *user, *text;
@@ -59,7 +59,7 @@ struct damage {
     json_t *findings;        /* [{"file", "byte", "text"}], NULL: none */
 };
 
-/* What the store is told when it is opened. */
+/* Parameters for opening the store. */
 struct store_setup {
     const char *dir;
     struct log_sink *log;
@@ -67,11 +67,11 @@ struct store_setup {
     void *step_arg;
     void (*progress)(
         void *arg); /* called with step_arg for each record that is read; may be NULL */
-    /* The newest revision that the kernel's state was made by, as far as the host knows; 0: it does
-     * not. An older one is not handed out before a person accepts it. */
+    /* The newest revision applied to the kernel, as far as the host knows; 0: unknown. An older one
+     * is not handed out before a user accepts it. */
     uint64_t enforced;
-    uint64_t enforced_id; /* its history_id() as it was told; another one: another history */
-    /* A transaction that was refused and could not be taken back; 0: none. */
+    uint64_t enforced_id; /* its history_id() as reported; another one: another history */
+    /* A transaction that was refused and could not be undone; 0: none. */
     uint64_t void_tx;
     uint64_t
         good; /* the newest revision that is known to have run, also before a reboot; 0: none */
@@ -96,11 +96,10 @@ struct store {
     uint64_t snapshot_bytes; /* size of the newest snapshot */
     uint64_t snapshot_skip;  /* the journal's size when a snapshot failed: not tried again before
                                 it grew as much again */
-    bool unwritable;         /* the last attempt to write failed, renew says how */
-    char
-        *renew; /* why the journal must be made anew before it takes a record, NULL: it takes one */
+    bool unwritable;         /* the last write failed, renew has the reason */
+    char *renew; /* why a new journal is needed before the next record, NULL: it is not */
     struct damage damage;
-    bool held; /* the tree may not be handed out: empty or older than the kernel's state */
+    bool held; /* the tree is withheld: empty or older than the kernel's state */
     uint64_t enforced, enforced_id, good; /* as in struct store_setup */
     uint64_t void_tx;                     /* refused, and yet perhaps on the disk; 0: none */
 
@@ -112,7 +111,7 @@ struct store {
 
     json_t *unconfirmed; /* patch of the newest revision while it waits to be confirmed: taking it
                             back must not hang on a file; NULL after a restart */
-    struct past *past;   /* trees of older revisions that were asked for (past.h) */
+    struct past *past;   /* cached trees of older revisions (past.h) */
     struct revision pending; /* prepared, neither committed nor aborted */
     json_t *pending_patch;
     int list_error;   /* negative errno: the directory could not be listed */
@@ -127,8 +126,8 @@ void store_close(struct store *store);
  * patch: overlay_patch form, kept by reference. */
 int store_prepare(struct store *store, const struct revision *meta, json_t *patch,
                   struct orb_err *err);
-/* Record `committed`, durable; then the running tree is the new one. On failure the record was
- * taken back, or void_tx names the transaction. */
+/* Writes record `committed`, durably; then the running tree is the new one. On failure the record
+ * was undone, or void_tx names the transaction. */
 int store_commit(struct store *store, struct orb_err *err);
 /* A commit of the running tree in memory only, for what must not run although the disk takes
  * nothing; it gets to the disk with the next one. */

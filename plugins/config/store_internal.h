@@ -8,13 +8,13 @@
 /* For the store's own files. */
 static const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
 
-/* Tells a test which step comes next (struct store, step). */
+/* Calls the test hook with the next step (struct store, step). */
 static inline void store_step(const struct store *store, const char *name)
 {
     if (store->step)
         store->step(store->step_arg, name);
 }
-/* Forgets the transaction that is prepared and neither committed nor aborted. */
+/* Drops the transaction that is prepared and neither committed nor aborted. */
 void store_drop_pending(struct store *store);
 
 #endif

@@ -1,5 +1,5 @@
-/* Who spoils transactions: see strikes.h. Third parties are held to more than shipped packages: a
- * firewall that refuses ten times in a row has reasons. */
+/* Services that spoil transactions: see strikes.h. Third parties have stricter limits than shipped
+ * packages: a firewall that refuses ten times in a row has reasons. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -12,18 +12,18 @@
  * many, and so is, after a while, any more than a third of all. */
 #define SPOILT 2u
 #define TOO_MANY 5u
-#define PROBE_MS (600u * 1000) /* then it is asked again, without risk for the commit */
+#define PROBE_MS (600u * 1000) /* then it is tried again, without risk for the commit */
 #define PROBE_DOUBLED 8u       /* so often, each time that it is left out once more */
-/* An answer is free for a second. What is above it is forgotten at a twentieth of the time. */
+/* One second of waiting is free. Time above it decays at a twentieth. */
 #define WAIT_FREE_MS 1000u
 #define WAIT_FORGET 20u
 #define WAIT_THIRD_MS 30000u
-#define WAIT_PROBE 10u /* part of its time, for one that is asked without risk */
+#define WAIT_PROBE 10u /* share of its time, when tried without risk */
 #define REFUSED_CHECK 3u
 #define REFUSED_MOST 10u
 
 static const char *const reasons[] = {
-    [LEFT_SPOILT] = "too many of the last ones ended because it hung or died when it was asked to "
+    [LEFT_SPOILT] = "too many of the last ones ended because it hung or died when it had to "
                     "follow, or took back what it had agreed to",
     [LEFT_SLOW] = "they waited longer for it than its limit commit-ms allows in ten minutes",
     [LEFT_REFUSES] = "it refused the last ones, and refuses what runs as well",

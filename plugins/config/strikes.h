@@ -1,16 +1,16 @@
-/* Who spoils transactions: what a service costs those who commit, and when it is left out of them.
- * A service that is left out is a problem of the appliance until it has followed once more. */
+/* Services that spoil transactions: what a service costs those who commit, and when it is left out.
+ * One that is left out is a problem of the appliance until it has followed again. */
 #ifndef CONFIG_STRIKES_H
 #define CONFIG_STRIKES_H
 
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/subscriber.h"
 
-/* It hung or died when it was asked: after some of these in a row it is left out. */
+/* It hung or died in a transaction: after some of these in a row it is left out. */
 void strikes_spoilt(struct engine *engine, const char *name);
 /* It refused to apply what it had agreed to. Of a third party that counts as much. */
 void strikes_broke_word(struct engine *engine, const char *name);
-/* It refused a commit of a person. After some in a row it is to be asked whether it takes what runs
+/* It refused a commit of a user. After some in a row it is tested with the running configuration
  * (aside.h), and after many it is left out; third parties only. */
 void strikes_refused(struct engine *engine, const char *name);
 /* It refused what runs, too. */

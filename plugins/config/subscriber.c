@@ -1,6 +1,6 @@
-/* Who takes part in transactions. A service attaches when it starts, and again when this service
- * comes back; the list is kept on disk only for its order (dependencies attach first) and to know
- * for whom the first commit after a restart has to wait a moment. */
+/* Participants of transactions. A service attaches when it starts, and again after a restart of
+ * this service; the list is kept on disk only for its order (dependencies attach first) and for the
+ * services the first commit after a restart has to wait for. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Who takes part in transactions: services that attached, in the order of first attaching. The
- * engine owns them; they stay in the list when they are gone. */
+/* Participants of transactions: services that attached, in the order of first attaching. Owned by
+ * the engine; they stay in the list when they disconnect. */
 #ifndef CONFIG_SUBSCRIBER_H
 #define CONFIG_SUBSCRIBER_H
 
@@ -20,21 +20,21 @@ struct subscriber {
     struct subscriber *next; /* in the order of first attaching: dependencies come first */
     char *name;
     char **paths;   /* attached to: each was granted */
-    char **secrets; /* below which it sees secrets, NULL ends */
+    char **secrets; /* below which it sees secrets, NULL-terminated */
     size_t path_count;
     enum presence presence;
     bool tried; /* it brought what waits to be confirmed into the kernel, or may have */
     uint32_t peer;
-    uint64_t revision; /* handed out at attach */
+    uint64_t revision; /* revision at attach */
     uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
-    struct buf text;   /* what attach hands out in slices */
+    struct buf text;   /* configuration that attach returns in slices */
     uint64_t joined;   /* the transaction during which it attached, 0: between two */
     /* strikes.h */
     unsigned strikes;       /* for transactions it spoilt, less those it followed */
     unsigned refused;       /* commits in a row */
-    bool propose;           /* it is to be asked whether it takes what runs */
-    enum left_out left_out; /* so it is not asked, because of this */
-    uint64_t probe_at;      /* monotonic: it is asked again */
+    bool propose;           /* to be tested with the running configuration */
+    enum left_out left_out; /* why it is left out */
+    uint64_t probe_at;      /* monotonic: tried again */
     unsigned times_out;     /* left out since the administrator looked at it */
     uint64_t waited_ms;     /* how long commits waited for it, as of waited_at */
     uint64_t waited_at;     /* monotonic */
@@ -54,7 +54,7 @@ bool subscriber_are_paths(const json_t *paths);
  * caller releases it. */
 json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
                          const json_t *patch);
-/* Reads the list of before. One that cannot be read is logged: they attach again. Returns 0. */
+/* Reads the saved list. One that cannot be read is logged: the services attach again. Returns 0. */
 int subscriber_load_all(struct engine *engine, struct orb_err *err);
 /* Frees them all. */
 void subscriber_free_all(struct engine *engine);

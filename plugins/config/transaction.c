@@ -114,8 +114,8 @@ static void refuse_job(struct engine *engine, struct job *job, const struct orb_
     reply_refuse(engine, job->req, err);
 }
 
-/* An undo brings back what could be reached: a disk that takes nothing is no reason to leave a
- * person cut off. After a restart it would be undone again. */
+/* An undo restores reachability: a disk that cannot be written is no reason to lock a user out.
+ * After a restart it would be undone again. */
 static int not_written(struct engine *engine, struct orb_err *err)
 {
     log_error(engine->host.log, "config.undo.not-written", KV("why", err->text));
@@ -148,9 +148,9 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
     return reply;
 }
 
-/* Answers, frees, goes on with the queue. */
-/* A service went away before it answered, and nothing else is wrong: the commit begins anew when
- * the service is back. */
+/* Answers, frees, continues with the queue. */
+/* A service disconnected before it answered, and nothing else is wrong: the commit is restarted
+ * when the service is back. */
 static void ask_again(struct tx *tx)
 {
     struct engine *engine = tx->engine;
@@ -230,7 +230,7 @@ static struct revision meta_of(const struct tx *tx)
     };
 }
 
-/* In words for the person who commits: what it means, and what to do. */
+/* The error text for the user who commits: what it means, and what to do. */
 static void say_not_written(struct tx *tx)
 {
     if (tx->err.code != ORB_E_LIMIT)
@@ -338,7 +338,7 @@ static bool begin_job(struct engine *engine, struct job *job)
 
     tx->engine = engine;
     tx->events = &events;
-    /* The rest is one step; what services are told must not hang on what is left to a request. */
+    /* The rest is one step, which must not depend on a request's budget. */
     engine->parts.now = (struct parts_request){0};
     if (r == 0 && !job->dry_run) {
         r = renew_writable(&engine->store, &err);
@@ -390,7 +390,7 @@ void transaction_next(struct engine *engine)
     struct parts_request request = engine->parts.now;
 
     if (engine->beginning)
-        return; /* stopped half-way: it goes on with the rest itself */
+        return; /* suspended: it continues with the rest itself */
     engine->parts.now.in_slices = false;
     aside_next(engine);
     engine->parts.now = request;

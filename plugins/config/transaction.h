@@ -5,9 +5,9 @@
 #include "plugins/config/job.h"
 #include "plugins/config/participant.h"
 
-/* Puts job (taken) into the queue and begins what can begin: job_push() says more. */
+/* Queues job (taken) and begins the next transaction if possible; see job_push(). */
 int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
-/* Begins the next one when none is on its way. */
+/* Begins the next one when none is in progress. */
 void transaction_next(struct engine *engine);
 /* Method commit. */
 method_fn transaction_commit;

@@ -1,5 +1,5 @@
-/* Turns of a transaction: apply in the order of attaching, abort in reverse, one after the other,
- * and all who are left at once when one takes long. Third parties apply at once anyway. */
+/* Apply in the order of attaching, abort in reverse, one after the other, and all remaining at once
+ * when one takes long. */
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/call.h"
@@ -70,7 +70,7 @@ static void on_applied(struct participant *p, const char *text, size_t len,
     apply_result(p, err);
 }
 
-/* It went away after it had agreed, and attached anew: it follows when this is committed. */
+/* It disconnected after it had agreed, and attached again: it follows when this is committed. */
 static bool is_another(const struct participant *p)
 {
     const struct subscriber *s = subscriber_find(p->tx->engine, p->name);
@@ -148,7 +148,7 @@ void turn_apply(struct tx *tx)
 
 static void abort_next(struct tx *tx);
 
-/* One that was asked has answered, or could not be asked. */
+/* One participant has answered, or could not be called. */
 static void abort_result(struct participant *p, const struct orb_err *err)
 {
     struct tx *tx = p->tx;
@@ -156,7 +156,7 @@ static void abort_result(struct participant *p, const struct orb_err *err)
 
     p->state = PART_OUT;
     tx->outstanding--;
-    /* A service that cannot go back is not known to be on any revision: start it anew. */
+    /* A service that cannot revert is on an unknown revision: restart it. */
     if (err && !participant_late(p, "abort", err)) {
         if (!participant_is_gone(err))
             service_restart(tx->engine, p->name, participant_as_shown(p, err).text);
@@ -186,9 +186,9 @@ static struct participant *next_to_abort(struct tx *tx)
     return NULL;
 }
 
-/* A refused change is live no longer than one deadline and a second, whichever participant is slow
- * and whatever time the others took: one that has not gone back by then is ended, early enough for
- * its successor to be there. */
+/* A refused change is in force no longer than one deadline and a second, whichever participant is
+ * slow and whatever time the others took: one that has not reverted by then is killed, early enough
+ * for its successor to attach. */
 static uint32_t abort_ms(const struct participant *p)
 {
     const struct tx *tx = p->tx;
@@ -202,8 +202,8 @@ static uint32_t abort_ms(const struct participant *p)
                                   : ENGINE_ABORT_MS - ENGINE_TURN_MS;
 }
 
-/* In reverse order, one after the other; but who takes long does not keep the others from going
- * back: the refused change is live there. */
+/* In reverse order, one after the other; but a slow one does not keep the others from reverting:
+ * the refused change is in force there. */
 static void abort_next(struct tx *tx)
 {
     AUTO(buf) struct buf text = {0};
@@ -249,7 +249,7 @@ void turn_given_up(struct participant *p)
 
 void turn_abort(struct tx *tx)
 {
-    tx->outstanding = 0; /* each was asked and has answered */
+    tx->outstanding = 0; /* each was called and has answered */
     tx->abort_at = now_of(tx);
     tx->turn_at = tx->abort_at + ENGINE_TURN_MS;
     abort_next(tx);

@@ -8,11 +8,11 @@
 
 /* Ends in tx_events.applied, or, when one fails, as turn_abort(). */
 void turn_apply(struct tx *tx);
-/* All who were asked have answered. Ends in tx_events.aborted. */
+/* All have answered. Ends in tx_events.aborted. */
 void turn_abort(struct tx *tx);
-/* For giveup(): p, which was asked to apply or to go back, is not waited for. */
+/* For giveup(): p, which was applying or reverting, is not waited for. */
 void turn_given_up(struct participant *p);
-/* For engine_tick(): asks all who are left at once when tx->turn_at has passed. */
+/* For engine_tick(): calls all remaining at once when tx->turn_at has passed. */
 void turn_tick(struct tx *tx);
 
 #endif

@@ -1,4 +1,4 @@
-/* The life of a transaction. */
+/* A transaction from begin to end. */
 #ifndef CONFIG_TX_H
 #define CONFIG_TX_H
 

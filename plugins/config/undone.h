@@ -1,6 +1,6 @@
-/* Services after a commit was undone: one that did not follow, and brought into the kernel what was
- * undone, is started anew, also when a person stopped it: an undo that leaves the kernel as it was
- * leaves that person cut off. */
+/* Services after a commit was undone: one that did not follow, and brought the undone change into
+ * the kernel, is restarted, even if a user stopped it: an undo that leaves the kernel unchanged
+ * locks that user out. */
 #ifndef CONFIG_UNDONE_H
 #define CONFIG_UNDONE_H
 

@@ -1,4 +1,4 @@
-/* Commits that do not wait for whom they are about: see urgent.h. */
+/* Commits that do not wait for the services they are about: see urgent.h. */
 #include "core/base/own.h"
 #include "plugins/config/bypass.h"
 #include "plugins/config/call.h"

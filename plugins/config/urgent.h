@@ -1,6 +1,5 @@
-/* Commits that disable services, take a grant from them or change their limits, while the
- * transaction on its way waits for just these: such a commit is next, and nothing waits for them
- * any more. */
+/* Commits that disable services, revoke grants or change limits, while the present transaction
+ * waits for just these services: such a commit is next, and these are no longer waited for. */
 #ifndef CONFIG_URGENT_H
 #define CONFIG_URGENT_H
 
@@ -9,7 +8,7 @@
 
 /* Is job one? */
 bool urgent_is(struct engine *engine, const struct job *job);
-/* job is in the queue: the transaction on its way goes on without the services it is about. */
+/* job is queued: the present transaction continues without the services it is about. */
 void urgent_pass(struct engine *engine, const struct job *job);
 
 #endif

@@ -105,7 +105,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
     return check_value(e->parts, schema, path, *value, e->err);
 }
 
-/* Lists are values: their items have no place of their own that two people could edit. */
+/* Arrays are values: their items cannot be edited separately. */
 static int refuse_items(const struct parts *parts, const json_t *base, const char *path,
                         struct orb_err *err)
 {

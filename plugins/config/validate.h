@@ -7,9 +7,9 @@
 #include "plugins/config/parts.h"
 #include "plugins/config/refs.h"
 
-/* An edit as it is typed: the path must be known, every scalar and array in value must fit. Members
- * still missing are no error yet. A secret given as "********" is replaced by what stands there
- * now (overlay over base). value may be changed in place; NULL: a deletion. */
+/* An edit as typed: the path must be known, every scalar and array in value must match the schema.
+ * Missing members are no error yet. A secret given as "********" is replaced by the present one
+ * (overlay over base). value may be changed in place; NULL: a deletion. */
 int validate_edit(const struct parts *parts, const struct overlay *overlay, const json_t *base,
                   const char *path, json_t **value, struct orb_err *err);
 

@@ -1,6 +1,6 @@
-/* What services say of a change – plans, refusals – is read by people who may not see secrets, and
- * a service that was granted secrets may put them into its sentences. Each occurrence of a secret
- * it can know is masked: those of the change, and those it attached to. */
+/* Texts of services about a change – plans, errors – are read by users who may not see secrets, and
+ * a service that was granted secrets may include them. Each occurrence of a secret it can know is
+ * masked: those of the change, and those it attached to. */
 #include <ctype.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "plugins/config/subscriber.h"
 #include "plugins/config/words.h"
 
-#define ANYWHERE 4 /* bytes; a shorter secret is masked where it stands alone */
+#define ANYWHERE 4 /* bytes; a shorter secret is masked only as a separate word */
 #define LENGTHS 256
 
 struct words {
@@ -128,7 +128,7 @@ static bool stands_alone(const char *text, const char *at, size_t len)
     return (at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]);
 }
 
-/* The length of the longest secret that stands at `at`, 0: none. */
+/* The length of the longest secret at `at`, 0: none. */
 static size_t secret_at(const struct words *w, const char *text, const char *at, size_t left)
 {
     for (size_t i = 0; i < w->count; i++) {

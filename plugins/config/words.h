@@ -1,5 +1,5 @@
-/* The secrets a service can know, so that people do not read them in its sentences. NULL: none; the
- * functions take it. */
+/* The secrets a service can know, to be masked in its texts. NULL: none; accepted by the functions.
+ * */
 #ifndef CONFIG_WORDS_H
 #define CONFIG_WORDS_H
 

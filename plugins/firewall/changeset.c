@@ -13,7 +13,7 @@
 #include "plugins/firewall/changeset.h"
 
 #define MAX_TOKENS 6
-#define MAX_ITEMS 1000 /* more touched entries than this: everything is sent anew */
+#define MAX_ITEMS 1000 /* limit of touched entries: beyond it everything is sent again */
 
 static const struct {
     const char *member; /* of put */
@@ -104,7 +104,7 @@ static void touch(struct changeset *changes, const char *path)
         changes->full = true;
 }
 
-/* The map a kind's entries stand in. */
+/* The map of a kind's entries. */
 static const cJSON *map_of(const struct view *view, enum changeset_kind kind)
 {
     const cJSON *nat = cJSON_GetObjectItemCaseSensitive(view->firewall, "nat");
@@ -163,7 +163,7 @@ static int put_zones(struct changeset *changes, const struct view *view, struct 
     return 0;
 }
 
-/* Whether pointer names what stands at, or below, above. */
+/* Whether pointer is above, or below it. */
 static bool is_below(const char *pointer, const char *above)
 {
     size_t len = strlen(above);
@@ -171,7 +171,7 @@ static bool is_below(const char *pointer, const char *above)
     return !strncmp(pointer, above, len) && (!pointer[len] || pointer[len] == '/');
 }
 
-/* Whether a change touches this destination NAT entry or what it stands in. */
+/* Whether a change touches this destination NAT entry or an ancestor of it. */
 static bool is_touched(const struct orb_change *change, const char *key)
 {
     char entry[80];

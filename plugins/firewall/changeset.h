@@ -1,5 +1,5 @@
-/* From a configuration change to what must be sent: a change of single rules sends these, a change
- * of what others refer to (zones, groups) sends everything anew. */
+/* From a configuration change to the entries to send: a change of single rules sends these, a
+ * change of zones or groups, to which others refer, sends everything again. */
 #ifndef PLUGINS_FIREWALL_CHANGESET_H
 #define PLUGINS_FIREWALL_CHANGESET_H
 
@@ -35,7 +35,7 @@ struct changeset {
 int changeset_build(struct changeset *changes, const struct orb_change *change,
                     struct orb_err *err);
 void changeset_fini(struct changeset *changes);
-/* A line for people about one item. */
+/* A plan line about one item. */
 void changeset_describe(const struct changeset_item *item, const cJSON *tree, char *to,
                         size_t size);
 

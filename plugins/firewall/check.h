@@ -1,4 +1,4 @@
-/* What no entry of the configuration shows by itself. */
+/* Checks across entries of the configuration. */
 #ifndef PLUGINS_FIREWALL_CHECK_H
 #define PLUGINS_FIREWALL_CHECK_H
 

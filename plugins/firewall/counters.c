@@ -42,8 +42,8 @@ static cJSON *row_json(const struct row *row, const cJSON *counters)
     return to;
 }
 
-/* The counters of each row in [first, last), found in one walk over the answer: a look-up by name
- * is a walk of its own in cJSON. */
+/* The counters of each row in [first, last), found in one walk over the answer: a lookup by name is
+ * a walk of its own in cJSON. */
 static const cJSON **join(const struct rows *rows, unsigned first, unsigned last,
                           const cJSON *counters)
 {

@@ -1,4 +1,4 @@
-/* The methods of firewall@1: what the data plane counts, in words of the configuration. */
+/* The methods of firewall@1: the data plane's counters with names of the configuration. */
 #ifndef PLUGINS_FIREWALL_COUNTERS_H
 #define PLUGINS_FIREWALL_COUNTERS_H
 

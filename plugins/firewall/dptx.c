@@ -1,7 +1,7 @@
-/* The dataplane transaction: begin, batches one after the other, check; then apply or abort. All
- * that is read from the configuration is read in prepare.
- * Everything is asynchronous: a callback of the configuration returns ORB_LATER and the last reply
- * calls orb_config_done(). A draft that failed is dropped before the failure is told. */
+/* The dataplane transaction: begin, batches one after the other, check; then apply or abort. The
+ * configuration is read in prepare only. Everything is asynchronous: a callback of the
+ * configuration returns ORB_LATER and the last reply calls orb_config_done(). A failed draft is
+ * dropped before the failure is reported. */
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     done(ctx, self, &failure);
 }
 
-/* The data plane refused: with the configuration's path, after the draft is gone. */
+/* The data plane refused: reports it with the configuration's path, after the draft was dropped. */
 static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err,
                  const char *doing)
 {
@@ -145,7 +145,7 @@ static void plan(struct orb_ctx *ctx, const struct changeset *changes, const cJS
         int rules = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
         int zones = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "zones"));
 
-        snprintf(text, sizeof(text), "the whole policy anew: %d rule%s, %d zone%s", rules,
+        snprintf(text, sizeof(text), "the whole policy: %d rule%s, %d zone%s", rules,
                  rules == 1 ? "" : "s", zones, zones == 1 ? "" : "s");
         orb_plan_step(ctx, "live", text);
         return;
@@ -156,7 +156,7 @@ static void plan(struct orb_ctx *ctx, const struct changeset *changes, const cJS
     }
 }
 
-/* done(), before anything was promised. */
+/* done() with an error, before anything was sent. */
 static int refuse(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
                   const struct orb_err *err)
 {
@@ -198,7 +198,7 @@ int dptx_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct or
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
-/* Running connections the commit ended, for who made it. */
+/* Adds the number of ended connections to the plan. */
 static void tell_ended(struct orb_ctx *ctx, const cJSON *out)
 {
     const cJSON *ended = cJSON_GetObjectItemCaseSensitive(out, "ended");
@@ -224,7 +224,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 
     health_note(ctx, &self->health, err);
     if (err) {
-        /* The draft stays ours: the abort that follows drops it. */
+        /* The draft is kept: the following abort drops it. */
         failure = *err;
         orb_wrap(&failure, "the data plane did not apply the policy");
         if (err->path[0])
@@ -287,7 +287,7 @@ int dptx_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applie
         retry_resume(ctx, self);
         return 0;
     }
-    /* Drops the draft, or goes back when it is the running policy. */
+    /* Drops the draft, or reverts it when it is the running policy. */
     r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->dptx), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;
 }

@@ -29,7 +29,7 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
  * message. */
 int entry_end(struct entry *e, int result, struct orb_err *err);
 
-/* A member of the configured entry, NULL: it is not there. */
+/* Swaps it in, or out again, and reports the state in use. */
 const cJSON *entry_member(const struct entry *e, const char *name);
 /* A member that is text, NULL otherwise. */
 const char *entry_text(const struct entry *e, const char *name);
@@ -38,7 +38,7 @@ int entry_refuse(const struct entry *e, const char *leaf, const char *text, stru
 
 /* Write members; what is absent in the configuration stays absent. */
 void entry_put_text(struct entry *e, const char *name, const char *text);
-/* A zone name; what else may stand there. */
+/* A zone name; further values allowed. */
 #define ZONE_LOCAL 1u /* "local" */
 #define ZONE_NOT 2u   /* "!" before it */
 int entry_put_zone(struct entry *e, const char *leaf, unsigned allowed, struct orb_err *err);

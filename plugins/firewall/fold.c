@@ -1,5 +1,5 @@
-/* Destination NAT of before it had to be said that several ports go to one: it goes on, and people
- * learn of it, because most of them meant each port to go to its own. */
+/* Destination NAT of versions in which it could send several ports to one without `fold`: it is
+ * kept and reported, since in most cases each port was meant to keep its number. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,7 +32,8 @@ void fold_report(struct orb_ctx *ctx, const struct folds *folds)
             .level = ORB_PROBLEM_DEGRADED,
             .what = what,
             .path = path,
-            .todo = "give translate-to a range of ports as long as that of port, or say fold true"};
+            .todo =
+                "give translate-to a range of ports as long as that of port, or set fold to true"};
 
         snprintf(key, sizeof(key), "fold:%s", folds->keys[i]);
         snprintf(path, sizeof(path), "/firewall/nat/destination/%s", folds->keys[i]);

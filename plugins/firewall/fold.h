@@ -1,5 +1,5 @@
-/* Destination NAT that sends several ports to one and does not say that this is meant: in force, as
- * it was before it had to be said, and shown. */
+/* Destination NAT that sends several ports to one without `fold`: in force, as in earlier versions,
+ * and reported. */
 #ifndef PLUGINS_FIREWALL_FOLD_H
 #define PLUGINS_FIREWALL_FOLD_H
 
@@ -15,7 +15,7 @@ struct folds {
 
 /* Fills folds (zeroed) from a configuration. */
 void fold_read(struct folds *folds, const cJSON *tree);
-/* Reports each as a problem, and takes back what was reported before. */
+/* Sets a problem for each, and clears those set before. */
 void fold_report(struct orb_ctx *ctx, const struct folds *folds);
 void fold_fini(struct folds *folds);
 

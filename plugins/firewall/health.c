@@ -29,7 +29,7 @@ void health_note(struct orb_ctx *ctx, struct health *health, const struct orb_er
     case ORB_E_VETO:
     case ORB_E_LIMIT:
     case ORB_E_BUSY:
-        break; /* the person's mistake or a passing one: the data plane works */
+        break; /* invalid configuration, or temporary: the data plane works */
     default:
         snprintf(health->last_error, sizeof(health->last_error), "%s", err->text);
         orb_problem_set(ctx, "data-plane", &problem);

@@ -1,5 +1,5 @@
-/* Does the data plane do its part? What it refuses for a reason of the configuration is not meant;
- * after anything else it is asked until it answers again. */
+/* Health of the data plane. Errors of the configuration do not count; after any other error it is
+ * polled until it answers again. */
 #ifndef PLUGINS_FIREWALL_HEALTH_H
 #define PLUGINS_FIREWALL_HEALTH_H
 
@@ -13,7 +13,7 @@ struct health {
 /* Makes the timer. Error: no memory; health_fini() may be called all the same. */
 int health_init(struct orb_ctx *ctx, struct health *health, struct orb_err *err);
 void health_fini(struct health *health);
-/* Remembers how a request ended (err NULL: well), and reports it as a problem. */
+/* Records the result of a request (err NULL: success), and sets or clears the problem. */
 void health_note(struct orb_ctx *ctx, struct health *health, const struct orb_err *err);
 
 #endif

@@ -156,7 +156,7 @@ static int put_destination(struct entry *e, struct orb_err *err)
         return r;
     if (action && is_exception(action))
         entry_put_text(e, "action", "none");
-    /* Only where it is said, or was so before it had to be said. */
+    /* Only with `fold`, or if configured before that existed. */
     if (cJSON_IsTrue(entry_member(e, "fold")) || (e->view->old && nat_folds(e->view, e->item)))
         json_write_boolean(&e->w, "fold", true);
     return 0;

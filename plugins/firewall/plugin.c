@@ -1,5 +1,5 @@
-/* The firewall service: /firewall in words of people, the data plane's policy in words of
- * addresses. It holds no packet state: when it is gone, the policy stays in force.
+/* The firewall service: translates /firewall into the data plane's policy of addresses. It has no
+ * packet state: when it ends, the policy stays in force.
  *
  * Without /firewall nothing is forwarded: a machine without rules is no open router. */
 #include <stdlib.h>

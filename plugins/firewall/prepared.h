@@ -1,6 +1,5 @@
-/* What a change brings besides the policy: prepare reads it from the configuration, apply swaps it
- * with what is in use, and the same swap takes it back. Swapping reads nothing and asks for no
- * memory. */
+/* State of a change besides the policy: made by prepare from the configuration, swapped in by
+ * apply, and swapped back by abort. Swapping neither reads nor allocates. */
 #ifndef PLUGINS_FIREWALL_PREPARED_H
 #define PLUGINS_FIREWALL_PREPARED_H
 
@@ -20,7 +19,7 @@ struct prepared {
  * rows: those in use, which get room for it. The caller frees it by prepared_free(). */
 struct prepared *prepared_new(const struct changeset *changes, const cJSON *tree,
                               struct rows *rows);
-/* Puts it into use, or takes it out again, and reports what is in use now. */
+/* Swaps it in, or out again, and reports the state in use. */
 void prepared_swap(struct orb_ctx *ctx, struct firewall *self, struct prepared *prepared);
 /* Frees it, with what it holds after the last swap. NULL: nothing. */
 void prepared_free(struct prepared *prepared);

@@ -24,7 +24,7 @@ struct element {
     bool negated;
 };
 
-/* One kind of list. add appends one element to out; false: why says what is wrong with it. */
+/* One kind of list. add appends one element to out; false: why has the reason. */
 struct kind {
     const char *what; /* "addresses": the member of a group, too */
     bool (*add)(const struct element *element, struct json_write *out, struct seen *seen,
@@ -53,7 +53,7 @@ static bool add_address(const struct element *element, struct json_write *out, s
     return true;
 }
 
-/* A decimal number of at most five digits up to 65535; -1 otherwise. Moves *text behind it. */
+/* A decimal number of at most five digits up to 65535; -1 otherwise. Advances *text past it. */
 static int port_number(const char **text)
 {
     int n = 0, digits = 0;

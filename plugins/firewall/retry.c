@@ -1,9 +1,9 @@
-/* What could not be brought into force when the service started is tried again, by itself and with
- * growing pauses; until then the closed base table, or the policy of before, stays in force and the
- * health report says why. A service that ended instead would take no commit that mends it.
+/* If the policy cannot be applied at start it is tried again at growing intervals; until then the
+ * closed base table, or the previous policy, stays in force and the health report has the reason.
+ * The service does not end, so that a commit can correct it.
  *
- * Surprise: the commit that mends it may come while an attempt is on its way. It then sends the
- * whole policy, and the attempt ends at its next step; the data plane takes drafts one by one. */
+ * Note: such a commit may arrive during an attempt. It then sends the whole policy, and the attempt
+ * ends at its next step; the data plane handles drafts one by one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,12 +22,12 @@ static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
 static void report(struct orb_ctx *ctx, struct firewall *self)
 {
-    struct orb_problem problem = {.level = ORB_PROBLEM_FAILED,
-                                  .what = self->retry.what,
-                                  .path = self->retry.path,
-                                  .todo =
-                                      "it is tried again by itself; orbctl show dataplane says "
-                                      "more, a commit that mends the rules takes effect at once"};
+    struct orb_problem problem = {
+        .level = ORB_PROBLEM_FAILED,
+        .what = self->retry.what,
+        .path = self->retry.path,
+        .todo = "it is tried again by itself; orbctl show dataplane has "
+                "details, a commit that corrects the rules takes effect at once"};
 
     orb_problem_set(ctx, "not-in-force", &problem);
 }
@@ -65,7 +65,7 @@ static cJSON *tx_input(const struct retry *retry)
     return in;
 }
 
-/* The draft is not waited for: one that is forgotten over there is no harm. */
+/* The result is not waited for: a draft left in the data plane is harmless. */
 static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
 }
@@ -84,7 +84,7 @@ static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
     wait(ctx, self);
 }
 
-/* True: a commit is on its way, or has mended it. */
+/* True: a commit is in progress, or has corrected it. */
 static bool is_over(struct orb_ctx *ctx, struct firewall *self)
 {
     struct retry *retry = &self->retry;

@@ -10,9 +10,9 @@ struct firewall;
 
 struct retry {
     bool pending;
-    bool in_flight; /* an attempt is on its way */
-    bool cancelled; /* a commit is being prepared or applied meanwhile */
-    bool done;      /* it brought the policy into force, and may yet be taken back */
+    bool in_flight; /* an attempt is in progress */
+    bool cancelled; /* a commit is being prepared or applied */
+    bool done;      /* it applied the policy, and may still be reverted */
     struct changeset
         changes; /* the whole policy; without messages where it cannot even be written */
     struct orb_timer *timer;
@@ -31,7 +31,7 @@ void retry_schedule(struct orb_ctx *ctx, struct firewall *self, struct changeset
                     const struct orb_err *err);
 /* A commit begins; it sends the whole policy where one is pending. */
 void retry_cancel(struct orb_ctx *ctx, struct firewall *self);
-/* It came to nothing. */
+/* The commit failed: continue. */
 void retry_resume(struct orb_ctx *ctx, struct firewall *self);
 /* It brought the policy into force. */
 void retry_done(struct orb_ctx *ctx, struct firewall *self);

@@ -1,5 +1,5 @@
-/* What the answer of `counters` says about each rule beside its numbers, kept small and sorted so
- * that one changed rule costs one row. */
+/* Data of each rule shown in the answer of `counters`, kept small and sorted so that a changed rule
+ * costs one row. */
 #ifndef PLUGINS_FIREWALL_ROWS_H
 #define PLUGINS_FIREWALL_ROWS_H
 
@@ -33,13 +33,11 @@ struct rows_change {
 
 /* The change to rules, all of /firewall/rules (NULL: none). */
 void rows_change_all(struct rows_change *change, const cJSON *rules);
-/* The change to one entry of /firewall/rules, beside those before; NULL or switched off: the row
- * goes. */
+/* Adds the change of one entry of /firewall/rules; NULL or disabled: removes the row. */
 void rows_change_one(struct rows_change *change, const char *key, const cJSON *rule);
 /* Makes room in rows for what the change may add. */
 void rows_reserve(struct rows *rows, const struct rows_change *change);
-/* Puts the change into rows and what was there into the change: done twice, all is as before. Asks
- * for no memory. */
+/* Swaps the change with rows: done twice, everything is as before. Does not allocate. */
 void rows_swap(struct rows *rows, struct rows_change *change);
 void rows_change_fini(struct rows_change *change);
 /* First row above number, as an index; rows->count when there is none. */

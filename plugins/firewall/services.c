@@ -1,6 +1,5 @@
-/* Names of services for ports, as IANA lists them, and what people call them. A table here rather
- * than /etc/services: what a name means must not depend on a file of the machine that differs after
- * an upgrade. */
+/* Names of services for ports, as registered by IANA, and common ones. A table here rather than
+ * /etc/services: the meaning of a name must not depend on a file that differs between machines. */
 #include "plugins/firewall/services.h"
 
 #include <stdio.h>

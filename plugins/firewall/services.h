@@ -5,7 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
-/* The port of a service. -1: no such name; why says so, with the nearest one. */
+/* The port of a service. -1: unknown name; why has a suggestion. */
 int service_port(const char *name, char *why, size_t size);
 /* Appends " (http is 80, …)" to text for the services an entry of the configuration names; what
  * does not fit is left out. */

@@ -1,6 +1,6 @@
-/* Rules, zones and ports into the data plane's entries: see translate.h. The data plane checks
- * everything again; the checks here exist for their words: the path of the configuration and the
- * name that was probably meant. */
+/* Translates rules, zones and ports into the data plane's entries: see translate.h. The data plane
+ * checks everything again; the checks here give better errors: the path of the configuration and a
+ * suggested name. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void put_limit(struct json_write *w, const char *key, const cJSON *limit,
     json_write_end(w);
 }
 
-/* A list of words, or one, as an array. */
+/* A list of words, or a single one, as an array. */
 static void put_words(struct json_write *w, const char *key, const cJSON *value)
 {
     const cJSON *item = cJSON_IsArray(value) ? value->child : value;
@@ -68,7 +68,7 @@ static void put_words(struct json_write *w, const char *key, const cJSON *value)
     json_write_end(w);
 }
 
-/* What is written as it stands: the schema and the data plane check it. */
+/* Members copied unchanged: the schema and the data plane check them. */
 static void put_more(struct entry *e)
 {
     static const char *const lists[] = {"source-mac", "tcp-flags", "state"};

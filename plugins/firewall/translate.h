@@ -1,6 +1,6 @@
-/* From the configuration's words to the data plane's (docs/dataplane.md): one entry at a time.
- * Group references are resolved here, and everything that is wrong is said with the path of the
- * configuration, before the data plane sees it. */
+/* From the configuration to the data plane's form (docs/dataplane.md), one entry at a time. Group
+ * references are resolved here, and errors are reported with the path of the configuration, before
+ * the data plane gets it. */
 #ifndef PLUGINS_FIREWALL_TRANSLATE_H
 #define PLUGINS_FIREWALL_TRANSLATE_H
 
@@ -16,7 +16,7 @@ struct view {
     const cJSON *interfaces;
     const cJSON *zones;
     const cJSON *groups;
-    bool old; /* the entry stood there before: what was allowed then stays so */
+    bool old; /* the entry existed before: what was allowed then is kept */
 };
 
 /* tree: the configuration; borrowed as long as the view is used. */

@@ -40,14 +40,14 @@ int addresses_remove(struct run *run, struct orb_err *err)
             continue;
         r = rtnl_addr_delete(run->socket, a->index, &a->prefix, &why);
         run->applied->removed += r == 0;
-        /* Gone already: a secondary that went with its primary, or a link that vanished. */
+        /* Gone already: a secondary address removed with its primary, or a link that vanished. */
         if (r == 0 || r == -EADDRNOTAVAIL || r == -ENODEV)
             continue;
         snprintf(doing, sizeof(doing), "cannot remove address %s", prefix_text(&a->prefix, text));
         t.name = link->name;
         t.thing = text;
         t.doing = doing;
-        t.todo = "see the kernel's reason; it is tried again by itself";
+        t.todo = "see the kernel's reason; it is retried automatically";
         r = run_failure(run, was, &t, &why, err);
         if (r < 0)
             return r;
@@ -55,8 +55,8 @@ int addresses_remove(struct run *run, struct orb_err *err)
     return 0;
 }
 
-/* IPv6 has an address once on a link: one of another length, by other hands, would only be changed,
- * and keep that length. */
+/* An IPv6 address exists only once per link: adding one with another prefix length, set by another
+ * program, would only change that one, and keep its length. */
 static void make_way(struct run *run, int index, const struct prefix *p)
 {
     for (unsigned i = 0; i < run->addrs.count; i++) {
@@ -68,7 +68,7 @@ static void make_way(struct run *run, int index, const struct prefix *p)
     }
 }
 
-/* Asks the kernel for it; what is known to fail is said in better words. */
+/* Adds it; known errors are explained. */
 static int add_to_link(struct run *run, const struct rtnl_link *link, const struct prefix *p,
                        const char **todo, struct orb_err *why)
 {
@@ -105,7 +105,7 @@ static int add(struct run *run, const struct desired *desired, unsigned at,
     if (r == 0) {
         snprintf(doing, sizeof(doing), "cannot add address %s", text);
         t.doing = doing;
-        t.todo = "see the kernel's reason; it is tried again by itself";
+        t.todo = "see the kernel's reason; it is retried automatically";
         r = add_to_link(run, link, p, &t.todo, &why);
     } else {
         t.todo = "take it away there, or out of the configuration";
@@ -139,7 +139,8 @@ static int add_family(struct run *run, const struct desired *desired, const stru
         if (have && (have->flags & IFA_F_PERMANENT) &&
             (run->mode == APPLY_REPAIR || have->protocol == NETLINK_OURS))
             continue;
-        /* The kernel forgets IPv6 addresses of a link that is down; they come with it. */
+        /* The kernel removes IPv6 addresses of a link that is down; they are added when it is up.
+         */
         if (will_be_down && family == AF_INET6)
             continue;
         r = add(run, desired, at, link, have, err);

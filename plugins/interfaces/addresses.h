@@ -4,9 +4,9 @@
 
 #include "plugins/interfaces/run.h"
 
-/* Those that are ours and not wanted any more, on all links. */
+/* Removes those made by Orbital and not configured any more, on all links. */
 int addresses_remove(struct run *run, struct orb_err *err);
-/* Those that are wanted and missing; links and addresses have been read anew. */
+/* Adds those configured and missing; links and addresses were read again. */
 int addresses_add(struct run *run, struct orb_err *err);
 
 #endif

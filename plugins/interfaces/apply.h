@@ -1,7 +1,6 @@
-/* From what is wanted to what the kernel has: exactly the difference, and never a link or an
- * address that is not ours. Ours is what carries our protocol number (IFA_PROTO) or stood in the
- * configuration before. Each link, setting and address is applied by itself: what does not fit now
- * is noted, the rest is made so. */
+/* From the configuration to the kernel: exactly the difference, and only links and addresses of
+ * Orbital: those with its protocol number (IFA_PROTO) or configured before. Each link, setting and
+ * address is applied by itself: what cannot be applied is recorded, the rest is. */
 #ifndef PLUGINS_INTERFACES_APPLY_H
 #define PLUGINS_INTERFACES_APPLY_H
 
@@ -11,7 +10,7 @@
 enum apply_mode {
     APPLY_COMMIT, /* what the commit changes must work, else it ends with an error */
     APPLY_UNDO,   /* back from a commit: as much as can be had */
-    APPLY_START,  /* everything, also the state of links that another program changed meanwhile */
+    APPLY_START,  /* everything, also the state of links that another program changed */
     APPLY_REPAIR, /* what got lost; a link that another program took down stays down */
 };
 

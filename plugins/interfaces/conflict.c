@@ -69,7 +69,7 @@ static void on_conflict(struct orb_ctx *ctx, void *arg, const char *topic, const
     char key[128];
 
     if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(payload, "address")))
-        return; /* a gap: the next list tells */
+        return; /* a gap: the next list has it */
     forget(conflicts, payload);
     log_it(ctx, payload, taken);
     if (!conflicts->found)
@@ -89,7 +89,7 @@ static void on_watched(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         if (!conflicts->failed)
             orb_log(ctx, ORB_NOTICE, "interfaces.no-conflict-detection", KV("reason", err->text));
         conflicts->failed = true;
-        free(conflicts->asked); /* the next look asks again */
+        free(conflicts->asked); /* requested again next time */
         conflicts->asked = NULL;
         return;
     }

@@ -1,5 +1,5 @@
-/* IPv4 addresses that another machine has, too. The host asks and listens (arp@1); the service
- * tells it which addresses matter, and tells people what comes of it. */
+/* IPv4 addresses used by another machine, too. The host sends and receives ARP (arp@1); the service
+ * passes it the addresses, and reports conflicts. */
 #ifndef PLUGINS_INTERFACES_CONFLICT_H
 #define PLUGINS_INTERFACES_CONFLICT_H
 
@@ -16,8 +16,8 @@ struct conflicts {
 /* Subscribes to arp/conflict; conflicts must stay where it is. */
 void conflict_start(struct orb_ctx *ctx, struct conflicts *conflicts);
 void conflict_fini(struct conflicts *conflicts);
-/* list: of {interface, index, address}, taken; NULL: no change. Asks the host when it differs from
- * the one before. */
+/* list: of {interface, index, address}, taken; NULL: no change. Sent to the host when it differs
+ * from the previous one. */
 void conflict_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list);
 /* Sets the problems of all that is known; for after a clearing. */
 void conflict_report(struct orb_ctx *ctx, const struct conflicts *conflicts);

@@ -1,6 +1,5 @@
 /* Duplicate IPv6 addresses, and link-local ones that were removed: part of applying, see run.h. The
- * kernel never tries a duplicate address again by itself, so that is done here, more and more
- * rarely. */
+ * kernel never retries a duplicate address, so that is done here, at growing intervals. */
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -20,7 +19,7 @@
     3 /* IFAPROT_KERNEL_LL: what the kernel itself gives its link-local ones                       \
        */
 
-/* Removed and added: the kernel asks the network again. */
+/* Removed and added: the kernel repeats duplicate address detection. */
 static void ask_again(struct run *run, const struct rtnl_addr *a)
 {
     if (rtnl_addr_delete(run->socket, a->index, &a->prefix, NULL) == 0)
@@ -78,8 +77,8 @@ static void look_for_duplicates(struct run *run, struct desired *desired, int in
     desired->dad_next_ms = run->now_ms + desired->dad_pause_ms;
 }
 
-/* What the kernel would have made of the hardware address (RFC 4291, appendix A): for a link that
- * had lost its address before we first looked. */
+/* The link-local address derived from the hardware address (RFC 4291, appendix A): for a link that
+ * had lost it before the first read. */
 static bool guess_link_local(const struct rtnl_link *link, struct prefix *ret)
 {
     if (link->addr_gen_mode != IN6_ADDR_GEN_MODE_EUI64 || link->mac_len != 6 ||
@@ -93,7 +92,7 @@ static bool guess_link_local(const struct rtnl_link *link, struct prefix *ret)
     return true;
 }
 
-/* The kernel makes its link-local address when a link comes up, and not again when the link's
+/* The kernel makes the link-local address when a link comes up, and not again when the link's
  * addresses are flushed. Without it IPv6 has no neighbours. */
 static void keep_link_local(struct run *run, struct desired *desired, const struct rtnl_link *link)
 {
@@ -124,8 +123,7 @@ static void keep_link_local(struct run *run, struct desired *desired, const stru
         run->applied->added++;
 }
 
-/* Where there is no neighbour to ask (down, loopback, point-to-point, tunnel) there is no duplicate
- * either. */
+/* Without neighbours (down, loopback, point-to-point, tunnel) there are no duplicates. */
 static void watch_addresses(struct run *run, const struct desired *desired,
                             const struct rtnl_link *link)
 {

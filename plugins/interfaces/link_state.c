@@ -81,7 +81,7 @@ bool link_state_rename(struct link_states *saved, const struct rtnl_links *links
         memcpy(saved->items[i].name, link->name, sizeof(saved->items[i].name));
         saved->items[i].fresh = renamed = true;
     }
-    /* The one who had the name before is gone, or has another one now. */
+    /* The previous link of that name is gone, or was renamed. */
     for (unsigned i = saved->count; renamed && i-- > 0;) {
         struct link_state *b = &saved->items[i];
 
@@ -137,7 +137,7 @@ static void read_item(struct link_states *saved, const cJSON *item)
     b->linkdown = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-linkdown"));
 }
 
-/* The list in the file; NULL: there is none, or lost says why it cannot be read. */
+/* The list in the file; NULL: there is none, or lost has the reason why it cannot be read. */
 static cJSON *read_list(struct link_states *saved)
 {
     int fd = open(saved->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
@@ -189,7 +189,7 @@ static bool replace(const char *file, const char *text)
     int fd, why;
 
     snprintf(new, sizeof(new), "%s.new", file);
-    unlink(new); /* whatever lies there: a FIFO would hold us for ever */
+    unlink(new); /* whatever it is: a FIFO would block */
     fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;

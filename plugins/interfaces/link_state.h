@@ -1,5 +1,5 @@
-/* What links were before the configuration first touched them, so that leaving gives it back. Kept
- * in a file too: a commit that is undone because the host died must not leave its MTU behind. */
+/* State of links before the configuration first changed them, to be restored when they leave it.
+ * Also kept in a file: a commit undone because the host died must not leave its MTU. */
 #ifndef PLUGINS_INTERFACES_LINK_STATE_H
 #define PLUGINS_INTERFACES_LINK_STATE_H
 
@@ -29,10 +29,10 @@ struct link_states {
     char unsaved[200]; /* why the file is not as the list is; "" it is */
 };
 
-/* Reads DIR/before.json; dir NULL: nothing is kept. One that cannot be read is set aside, and lost
- * says why. */
+/* Reads DIR/before.json; dir NULL: nothing is kept. One that cannot be read is renamed, and lost
+ * has the reason. */
 void link_state_load(struct link_states *saved, const char *dir);
-/* Writes it, or unsaved says why not. */
+/* Writes it, or unsaved has the reason. */
 void link_state_save(struct link_states *saved);
 void link_state_fini(struct link_states *saved);
 

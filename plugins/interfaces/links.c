@@ -8,7 +8,7 @@
 #include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
 
-#define KERNEL_TODO "see the kernel's reason; it is tried again by itself"
+#define KERNEL_TODO "see the kernel's reason; it is retried automatically"
 
 static bool settings_right(const struct rtnl_link *link)
 {
@@ -153,8 +153,8 @@ static int set_one(struct run *run, struct desired *desired, const struct rtnl_l
     return r;
 }
 
-/* What stands on another link (macvlan, VLAN) may need that one's MTU or state first, wherever it
- * is in the configuration: what did not work is tried once more behind all others. */
+/* A link on another one (macvlan, VLAN) may need the MTU or state of that one first, wherever it is
+ * in the configuration: failed ones are tried once more after all others. */
 int links_run(struct run *run, struct orb_err *err)
 {
     int r = 0;

@@ -4,14 +4,13 @@
 
 #include "plugins/interfaces/run.h"
 
-/* Do the links have the settings that configured ones shall have? For a look without events. */
+/* Whether the links have the configured settings, which have no events. */
 bool links_settings_right(const struct desired_list *desired_list, const struct rtnl_links *links);
 /* promote_secondaries and ignore_routes_with_linkdown. Returns 0. */
 int links_settings(struct run *run, struct orb_err *err);
 /* MTU and state of the configured links. */
 int links_run(struct run *run, struct orb_err *err);
-/* Links that left the configuration get back what they had; also those it left while we were dead.
- */
+/* Restores links that left the configuration, also while the service was not running. */
 int links_release(struct run *run, struct orb_err *err);
 
 #endif

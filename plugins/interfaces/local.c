@@ -1,6 +1,6 @@
-/* See local.h. The surprise: an IPv6 address keeps its own route in the kernel, which would not
- * take one made by others away with the address; so there the address is made anew, as without its
- * route it is of no use anyway. The loopback link gets its routes back by going down and up. */
+/* See local.h. Note: the kernel does not delete a local route made by another program with an IPv6
+ * address; so the address is removed and added instead, as it is useless without its route. The
+ * loopback link gets its routes back by going down and up. */
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -44,7 +44,7 @@ static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
 
         if (a->prefix.address.family != family)
             continue;
-        if (!route) /* the dump begins, perhaps anew */
+        if (!route) /* the dump begins, perhaps again */
             look->has_local[i] = false;
         else if (route->type == RTN_LOCAL && is_host_route(route, a->index, &a->prefix.address))
             look->has_local[i] = true;
@@ -103,7 +103,7 @@ static void restore_address(struct nl_sock *socket, const struct rtnl_addrs *add
         restored->routes += put(socket, addrs, a, RTN_BROADCAST, &broadcast) == 0;
 }
 
-/* Down and up: the kernel makes the routes of 127.0.0.1 and ::1 anew. */
+/* Down and up: the kernel creates the routes of 127.0.0.1 and ::1 again. */
 static void bounce(struct nl_sock *socket, const struct rtnl_link *lo,
                    struct local_restored *restored)
 {
@@ -118,7 +118,7 @@ static bool is_ours(const struct rtnl_addr *a, const struct rtnl_link *link,
     const uint32_t waits = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC;
 
     return link && (link->flags & IFF_UP) && !(a->flags & waits) &&
-           strcmp(link->member, "vrf") && /* its local routes stand in the VRF's table */
+           strcmp(link->member, "vrf") && /* its local routes are in the VRF's table */
            ((link->flags & IFF_LOOPBACK) ||
             model_has(model_find(desired_list, link->name), &a->prefix) ||
             (model_find(desired_list, link->name) && is_link_local(&a->prefix)));

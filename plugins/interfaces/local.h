@@ -13,8 +13,8 @@ struct local_restored {
     bool loopback;      /* taken up, or down and up again for its own routes */
 };
 
-/* Puts back what is missing of it for the configured addresses and for the loopback link, unless
- * that one is configured to be disabled. What does not succeed is tried with the next call. */
+/* Restores missing local routes of the configured addresses and of the loopback link, unless that
+ * is configured to be disabled. Failures are tried again with the next call. */
 int local_restore(struct nl_sock *socket, const struct desired_list *desired_list,
                   const struct rtnl_links *links, struct local_restored *ret_restored,
                   struct orb_err *err);

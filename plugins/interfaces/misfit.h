@@ -1,5 +1,5 @@
-/* What of the configuration cannot be so now, while the rest is: found when applying and repairing,
- * told to people as problems of the service, tried again until it fits. */
+/* Parts of the configuration that cannot be applied at present, while the rest is: found when
+ * applying and repairing, reported as problems of the service, tried again until they can. */
 #ifndef PLUGINS_INTERFACES_MISFIT_H
 #define PLUGINS_INTERFACES_MISFIT_H
 
@@ -19,8 +19,8 @@ struct misfits {
     unsigned count;
 };
 
-/* key: kind:interface or kind:interface:thing; todo lives for ever. Without memory it is left out:
- * what does not fit is seen again at the next look. */
+/* key: kind:interface or kind:interface:thing; todo: a static text. Out of memory it is left out:
+ * it is found again next time. */
 void misfit_add(struct misfits *misfits, const char *key, const char *path, const char *what,
                 const char *todo);
 /* Is there one with that key? */

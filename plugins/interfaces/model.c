@@ -1,5 +1,5 @@
-/* The configuration of interfaces: parse and check. The schema has seen every value before; what is
- * checked here is what a schema cannot say. */
+/* The configuration of interfaces: parse and check. Values were checked by the schema; the checks
+ * here are those a schema cannot express. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -313,7 +313,7 @@ int model_check_mtu(const struct desired *desired, const struct rtnl_link *link,
     return 0;
 }
 
-/* Does another link, which is not in the configuration, hold the address by itself? */
+/* Whether another link, not in the configuration, has the address. */
 int model_check_foreign(const struct desired_list *desired_list, const struct desired *desired,
                         unsigned index, const struct rtnl_links *links,
                         const struct rtnl_addrs *addrs, struct orb_err *err)

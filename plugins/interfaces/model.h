@@ -19,7 +19,7 @@ struct desired {
     struct prefix *addrs;
     unsigned *places; /* of addrs in the configuration's list */
     unsigned addr_count;
-    /* What applying remembers from one look to the next. */
+    /* State of applying, kept between runs. */
     bool once_more;            /* of links_run() alone: the first pass did not do it */
     bool state_pending;        /* the link could not be taken up or down yet */
     bool *duplicate;           /* of each address: another machine has it, too */
@@ -37,11 +37,10 @@ struct desired_list {
     struct misfits left_out; /* what was wrong and is not in items */
 };
 
-/* Parses the /interfaces part (NULL: nothing configured) into *wants (all zero; what was read stays
- * in it also after a failure). Errors (ORB_E_VETO) carry the path and cover everything that can be
- * said without the kernel: addresses, duplicates, overlaps. tolerant: what is wrong is left out and
- * noted in left_out instead: for a stored configuration, which an earlier version may have let
- * pass. */
+/* Parses the /interfaces part (NULL: nothing configured) into *wants (all zero; also valid after a
+ * failure). Errors (ORB_E_VETO) have the path and cover all that can be checked without the kernel:
+ * addresses, duplicates, overlaps. tolerant: invalid parts are left out and recorded in left_out
+ * instead: for a stored configuration, which an earlier version may have accepted. */
 int model_read(const cJSON *interfaces, bool tolerant, struct desired_list *desired_list,
                struct orb_err *err);
 void model_fini(struct desired_list *desired_list);
@@ -49,7 +48,7 @@ void model_fini(struct desired_list *desired_list);
 struct desired *model_find(const struct desired_list *desired_list, const char *name);
 /* Is prefix, address and length, one of its addresses? desired NULL: no. */
 bool model_has(const struct desired *desired, const struct prefix *prefix);
-/* Carries over what applying remembers of the same interfaces. */
+/* Copies the state of applying for the same interfaces. */
 void model_remember(const struct desired_list *from, struct desired_list *to);
 
 /* Checks what a commit changes, old to new, against the kernel: links exist, MTU limits, addresses
@@ -59,7 +58,7 @@ void model_remember(const struct desired_list *from, struct desired_list *to);
 int model_check(const struct desired_list *old, const struct desired_list *desired_list,
                 const struct rtnl_links *links, const struct rtnl_addrs *addrs,
                 struct orb_err *err);
-/* The parts, for applying: each says with path what is wrong; link may be of any state. */
+/* Single checks, for applying: errors have the path; link may be in any state. */
 int model_check_mtu(const struct desired *desired, const struct rtnl_link *link,
                     struct orb_err *err);
 /* Does another link, which is not in the configuration, hold the address by itself? index: of

@@ -52,7 +52,7 @@ static struct entry take(struct play *play, unsigned at)
     return entry;
 }
 
-/* Behind the last primary address. */
+/* After the last primary address. */
 static unsigned end_of_primaries(const struct play *play)
 {
     unsigned end = 0;
@@ -71,7 +71,7 @@ static void note(struct play *play, bool remove, const struct prefix *prefix)
     play->step_count++;
 }
 
-/* With a primary address goes its rank: the first secondary one of the network gets it. */
+/* A removed primary address is replaced by the first secondary one of the network. */
 static void play_remove(struct play *play, const struct prefix *prefix)
 {
     int at = find(play, prefix);
@@ -177,7 +177,7 @@ static void plan(struct play *play, const struct prefix *items, const unsigned *
 
         move_to_end(play, of, in_order(play, of, n), n);
     }
-    /* Behind another program's primary address ours has no place among the networks. */
+    /* After another program's primary address Orbital's has no place among the networks. */
     for (unsigned g = 0; g < groups; g++) {
         if (is_primary(play, &items[starts[g]]))
             firsts[count++] = items[starts[g]];
@@ -246,7 +246,7 @@ int order_moves6(const struct prefix *desired, unsigned count, int index,
     *ret_moves = NULL;
     if (!moves)
         return ORB_E_NOMEM;
-    /* From the last one on: what moves comes before all that stay. */
+    /* From the last one on: those that move precede all that stay. */
     for (unsigned i = count; i-- > 0;) {
         int at = place6(&desired[i], index, have);
 

@@ -20,11 +20,11 @@ struct order_step {
  * none. Returns the number of steps, ORB_E_NOMEM without memory. */
 int order_steps(const struct prefix *desired, unsigned count, int index,
                 const struct rtnl_addrs *have, struct order_step **ret_steps);
-/* Of IPv6 the kernel lists, and among equals prefers, what was added last. The fewest addresses
- * that must be removed and added again, in this order, so that the kernel lists those of desired
- * that it has in the order of desired: places in it. Link-local ones, duplicates that the kernel
- * does not use and addresses of others are passed over. ret_moves: the caller's to free(), NULL for
- * none. Returns their number, ORB_E_NOMEM without memory. */
+/* IPv6 addresses are listed by the kernel, and among equals preferred, most recent first. Computes
+ * the fewest addresses that must be removed and added again, in this order, so that the kernel
+ * lists those of desired that it has in the order of desired, as indexes into it. Link-local ones,
+ * duplicates that the kernel does not use and addresses of other programs are ignored. ret_moves:
+ * the caller's to free(), NULL for none. Returns their number, ORB_E_NOMEM without memory. */
 int order_moves6(const struct prefix *desired, unsigned count, int index,
                  const struct rtnl_addrs *have, unsigned **ret_moves);
 

@@ -1,7 +1,7 @@
-/* The interfaces service: addresses, state and MTU of links follow /interfaces. Netlink requests
- * are synchronous (the kernel answers inside the call). A commit is refused for what it asks for
- * itself. All else that does not fit – at start, after an event, beside a commit – is a problem of
- * the service, and is tried again until it fits: the machine runs with what it has. */
+/* The interfaces service: addresses, state and MTU of links by /interfaces. Netlink requests are
+ * synchronous (the kernel answers inside the call). A commit is refused for errors in what it
+ * changes. All else that cannot be applied – at start, after an event, beside a commit – is a
+ * problem of the service, and is tried again until it can. */
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static void note_unreadable(struct applied *applied, const struct orb_err *why)
                "it is tried again by itself");
 }
 
-/* What does not fit is told to people, and tried again. applied: its list is taken. */
+/* Reports what cannot be applied, and schedules another attempt. applied: its list is taken. */
 static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied *applied)
 {
     orb_problem_clear(ctx, "*");
@@ -97,8 +97,8 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     memcpy(self->twins, applied->twins, sizeof(self->twins));
 }
 
-/* One line for people about one interface that changes, from old to new (either may be NULL); ""
- * when nothing does. */
+/* A plan line about one interface that changes, from old to new (either may be NULL); "" for no
+ * change. */
 static void describe(const char *name, const struct desired *old, const struct desired *new,
                      char *to, size_t size)
 {
@@ -189,8 +189,8 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     return r;
 }
 
-/* Makes the kernel follow what prepare read, or what was in use before. A failure, which only
- * APPLY_COMMIT knows, is followed by abort, which puts the kernel back. */
+/* Applies what prepare read, or the previous state. A failure, possible with APPLY_COMMIT only, is
+ * followed by abort, which restores the kernel. */
 static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum apply_mode mode,
                      struct orb_err *err)
 {

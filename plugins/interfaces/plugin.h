@@ -17,7 +17,7 @@ struct interfaces {
     struct seen *seen;
     unsigned seen_count;
     bool events_lost;
-    char twins[2][16];        /* links with one hardware address, as last said */
+    char twins[2][16];        /* links with the same hardware address, as last reported */
     char saved_reported[200]; /* why the file of what was before is not right, as last logged */
     struct conflicts conflicts;
 };

@@ -1,5 +1,5 @@
-/* Bringing addresses into the order of the configuration: part of applying, see run.h. What has to
- * move is removed and added again; meanwhile the machine goes on being reachable by it. */
+/* Order of addresses by the configuration: part of applying, see run.h. Those that move are removed
+ * and added again, while the machine stays reachable by them. */
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -14,13 +14,10 @@
 #define ORDER_EVERY_MS 10000 /* when another program has another order in mind */
 #define ORDER_TIMES 3
 #define SETTLE_TRIES                                                                               \
-    20 /* a millisecond each: the kernel makes an IPv6 address usable by itself                    \
-        */
-#define SPARE_METRIC                                                                               \
-    0x3fff /* of the route that stands in for that of an address; worse than any                   \
-            */
+    20 /* a millisecond each: the kernel completes an IPv6 address asynchronously */
+#define SPARE_METRIC 0x3fff /* of the substitute route for that of an address; worse than any */
 
-/* Where an IPv6 address is held meanwhile: the loopback, 0 when there is none. */
+/* Where an IPv6 address is kept in between: the loopback, 0 when there is none. */
 static int loopback(const struct run *run)
 {
     for (unsigned i = 0; i < run->links.count; i++) {
@@ -67,7 +64,7 @@ static bool is_used(const struct run *run, int index, const struct prefix *prefi
     return false;
 }
 
-/* With an address goes the route to its network: another one stands in for it meanwhile. */
+/* Removing an address removes the route to its network: adds a substitute in between. */
 static void spare_route(struct run *run, int index, const struct prefix *prefix, bool put)
 {
     struct rtnl_route route = {.table = RT_TABLE_MAIN,
@@ -84,7 +81,7 @@ static void spare_route(struct run *run, int index, const struct prefix *prefix,
         rtnl_put_deletion(run->socket, &route, NULL);
 }
 
-/* Holds those that move on the loopback, or lets go of them. */
+/* Keeps those that move on the loopback, or removes them from there. */
 static void hold(struct run *run, int index, int lo, const struct desired *desired,
                  const unsigned *moves, unsigned count, bool on)
 {
@@ -105,8 +102,8 @@ static void hold(struct run *run, int index, int lo, const struct desired *desir
         settle(run, lo);
 }
 
-/* An address that was in use a moment ago is not looked for anew; later, when the link comes up
- * again, it is. */
+/* Skips duplicate address detection for an address in use until now; it is done when the link comes
+ * up again. */
 static int order6(struct run *run, const struct desired *desired, int index, const unsigned *moves,
                   unsigned count, struct orb_err *err)
 {

@@ -8,7 +8,7 @@
 #include "plugins/interfaces/run.h"
 #include "plugins/interfaces/usable.h"
 
-/* Not taken up again: taking a link down by hand is how a person stops it in a hurry. */
+/* Not set up again: taking a link down by hand is an emergency measure of an operator. */
 static void look_at_state(struct run *run, const struct desired *desired,
                           const struct rtnl_link *link)
 {
@@ -90,7 +90,7 @@ static void look_at_neighbours(struct run *run, const struct desired *desired,
     run_failure(run, false, &t, &why, NULL);
 }
 
-/* A card's address is its own; VLANs, bridges and such take that of what they stand on. */
+/* Whether its hardware address is its own; VLANs, bridges and such use that of a lower link. */
 static bool is_card(const struct rtnl_link *link)
 {
     return link->mac_len == 6 && !link->master && (!link->kind[0] || !strcmp(link->kind, "veth"));

@@ -1,5 +1,4 @@
-/* IPv4 and IPv6 addresses as text and as bytes. Strict: exactly one way to
- * write a thing, no host names. */
+/* IPv4 and IPv6 addresses as text and as bytes. Strict: one notation only, no host names. */
 #ifndef PLUGINS_LIB_ADDRESS_H
 #define PLUGINS_LIB_ADDRESS_H
 

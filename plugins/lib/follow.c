@@ -64,7 +64,7 @@ void follow_outcome(struct follow *follow, bool fits)
     follow->retry_ms = follow->retry_ms ? follow->retry_ms * 2 : FOLLOW_RETRY_MIN_MS;
     if (follow->retry_ms > FOLLOW_RETRY_MAX_MS)
         follow->retry_ms = FOLLOW_RETRY_MAX_MS;
-    /* What events planned comes sooner, and plans again. */
+    /* The next event schedules it earlier. */
     if (!follow->burst_ms)
         plan(follow, orb_now_ms() + follow->retry_ms);
 }

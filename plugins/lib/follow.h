@@ -1,6 +1,6 @@
-/* What a service needs to keep the kernel as the configuration says: a socket for requests, one for
- * the kernel's events, and a timer that repairs: shortly after the last event that may concern it,
- * and again, more and more rarely, while something does not fit. */
+/* Keeps the kernel as configured: a socket for requests, one for the kernel's events, and a repair
+ * timer: shortly after the last relevant event, and at growing intervals while something cannot be
+ * applied. */
 #ifndef PLUGINS_LIB_FOLLOW_H
 #define PLUGINS_LIB_FOLLOW_H
 
@@ -22,10 +22,10 @@ struct follow {
     void *arg;
 };
 
-/* follow: all zero. groups: of events, 0 ends them; on_readable drains follow->events; when
- * netlink_drain() says that some were lost it must also look at everything anew, for which
- * follow_repair_soon() is enough where repairing does. After a failure follow_close() takes back
- * what was made. */
+/* follow: all zero. groups: of events, terminated by 0; on_readable drains follow->events; when
+ * netlink_drain() reports lost events it must also read everything again, for which
+ * follow_repair_soon() is enough where repairing does. On failure follow_close() frees what was
+ * made. */
 int follow_open(struct orb_ctx *ctx, struct follow *follow, const int *groups,
                 orb_watch_fn *on_readable, orb_timer_fn *on_repair, void *arg, struct orb_err *err);
 /* on_repair runs once, 50 ms after the last call, at the latest 500 ms after the first: a burst of

@@ -13,8 +13,8 @@
 #include "plugins/lib/netlink.h"
 
 #define ANSWER_S 2
-/* Room for what the kernel says while the loop does other things. Doubled by the kernel, which
- * counts its own overhead: about two thousand events. */
+/* Buffer for events while the loop is busy. Doubled by the kernel, which counts its own overhead:
+ * about two thousand events. */
 #define EVENTS_BYTES (1 << 20)
 /* As much as the kernel writes of a dump at once: the fewer pieces, the less changes between two.
  */
@@ -33,7 +33,7 @@ struct answer {
     char text[200];
 };
 
-/* Beyond the system's limit where we may (CAP_NET_ADMIN), else up to it. */
+/* Beyond the system's limit if permitted (CAP_NET_ADMIN), else up to it. */
 static void make_room(struct nl_sock *socket, int bytes)
 {
     int fd = nl_socket_get_fd(socket);
@@ -56,7 +56,7 @@ int netlink_open(struct nl_sock **ret_socket, struct orb_err *err)
         return orb_fail(err, ORB_E_KERNEL, "cannot open a route netlink socket: %s",
                         nl_geterror(r));
     }
-    /* These only make things better; a kernel without them works as well. */
+    /* Optional: a kernel without these works as well. */
     make_room(socket, EVENTS_BYTES);
     nl_socket_set_msg_buf_size(socket, PIECE_BYTES);
     setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
@@ -125,8 +125,8 @@ static int on_done(struct nl_msg *message, void *arg)
     return NL_STOP;
 }
 
-/* Events carry no sequence number of ours. An answer to an earlier request, one that came after we
- * gave up waiting, is skipped: it must not spoil every later one. */
+/* Events have no sequence number of this socket. A late answer to an earlier request is skipped, so
+ * that it does not fail all later ones. */
 static int on_sequence(struct nl_msg *message, void *arg)
 {
     const struct answer *answer = arg;
@@ -163,7 +163,7 @@ static int ask(struct nl_sock *socket, struct nl_msg *message, struct answer *an
     return r < 0 ? r : receive(socket, answer);
 }
 
-/* Turns what the two layers said into one error. */
+/* Combines the errors of libnl and the kernel. */
 static int explain(int r, const struct answer *answer, struct orb_err *err)
 {
     if (answer->code)

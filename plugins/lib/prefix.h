@@ -1,6 +1,5 @@
-/* Prefixes and ranges of addresses as text and as bytes. Strict: exactly one way to write a thing,
- * no short forms such as "10/8".
- */
+/* Prefixes and ranges of addresses as text and as bytes. Strict: one notation only, no short forms
+ * such as "10/8". */
 #ifndef PLUGINS_LIB_PREFIX_H
 #define PLUGINS_LIB_PREFIX_H
 
@@ -13,8 +12,8 @@ struct prefix {
 
 /* "address/len"; host bits may be set. NULL when fine, otherwise what is wrong with text. */
 const char *prefix_parse(const char *text, struct prefix *ret_prefix);
-/* As prefix_parse, but an address alone stands for its host prefix, and "a-b" is also fine: lo and
- * hi are the first and the last address. */
+/* As prefix_parse, but a single address is a host prefix, and "a-b" is valid, too: lo and hi are
+ * the first and the last address. */
 const char *prefix_parse_range(const char *text, struct address *ret_lo, struct address *ret_hi);
 
 /* Of one family, with the same bytes and length. */

@@ -29,7 +29,7 @@ struct rtnl_link {
 
 struct rtnl_addr {
     int index;
-    struct prefix prefix;  /* ours */
+    struct prefix prefix;  /* the local address */
     struct prefix network; /* what it connects to: on point-to-point links that of the peer */
     uint8_t protocol;      /* IFA_PROTO; 0 on kernels before 5.18 */
     uint32_t flags;        /* IFA_F_* */
@@ -38,7 +38,7 @@ struct rtnl_addr {
 struct rtnl_hop {
     int index; /* 0: by gateway */
     bool has_gateway;
-    bool onlink; /* the gateway is a neighbour, whatever the addresses say */
+    bool onlink; /* the gateway is a neighbour regardless of addresses */
     struct address gateway;
     unsigned weight; /* 1… */
 };
@@ -49,8 +49,8 @@ struct rtnl_route {
     uint32_t metric;
     uint8_t protocol; /* RTPROT_* */
     uint8_t type;     /* RTN_* */
-    bool aside;       /* for a TOS or a source prefix: no route of ours, conflicts with none */
-    bool extra;       /* has what no route of ours has: metrics, encapsulation, a nexthop object */
+    bool aside;       /* for a TOS or a source prefix: never Orbital's, conflicts with none */
+    bool extra; /* has attributes Orbital does not use: metrics, encapsulation, a nexthop object */
     struct address source; /* preferred one; family 0: none */
     unsigned hop_count;
     struct rtnl_hop hops[RTNL_MAX_HOPS];
@@ -66,7 +66,7 @@ struct rtnl_rule {
     uint32_t table;         /* of FR_ACT_TO_TBL */
     bool ignore_default;    /* routes of prefix length 0 do not count */
     uint8_t protocol;       /* RTPROT_* */
-    bool extra;             /* says what no rule of ours does */
+    bool extra;             /* has attributes Orbital does not use */
 };
 
 struct rtnl_links {
@@ -86,8 +86,8 @@ struct rtnl_rules {
     unsigned count;
 };
 
-/* Snapshots; free items with free(). Links come without counters, which halves what the kernel has
- * to write, unless they are asked for. */
+/* Snapshots; free items with free(). Links come without counters, which halves the size, unless
+ * requested. */
 int rtnl_link_list(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
 /* As rtnl_link_list(), with counters. */
 int rtnl_link_list_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
@@ -99,9 +99,9 @@ int rtnl_route_list(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes
                     struct orb_err *err);
 /* The rules of both families, each in the order in which the kernel tries them. */
 int rtnl_rule_list(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err);
-/* Every route of every table, of IPv4 and then of IPv6, without keeping any: there may be a
- * million. route NULL: a dump begins (also anew, when the kernel interrupted one): forget what was
- * seen of this family. */
+/* Every route of every table, of IPv4 and then of IPv6, without storing any: there may be a
+ * million. route NULL: a dump begins (or is repeated, when the kernel interrupted one): discard the
+ * results for this family. */
 typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route *route);
 /* Those of one protocol alone. */
 int rtnl_route_walk_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
@@ -144,9 +144,9 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool 
 /* Removes the route of this table, destination and metric if it is of the same protocol; of several
  * such IPv4 ones the one with these next hops. */
 int rtnl_put_deletion(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
-/* Adds behind those of the same priority; -EEXIST when there is one that says the same. */
+/* Adds after those of the same priority; -EEXIST when there is an equal one. */
 int rtnl_rule_add(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
-/* Deletes the rule that says all this; errors are those of the kernel. */
+/* Deletes the rule equal to this one; errors are those of the kernel. */
 int rtnl_rule_delete(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
 
 #endif

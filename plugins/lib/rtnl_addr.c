@@ -14,7 +14,7 @@ bool rtnl_addr_read(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
     if ((header->nlmsg_type != RTM_NEWADDR && header->nlmsg_type != RTM_DELADDR) ||
         nlmsg_parse(header, sizeof(*m), a, IFA_MAX, NULL) < 0)
         return false;
-    /* On point-to-point links IFA_ADDRESS is the peer and IFA_LOCAL ours. */
+    /* On point-to-point links IFA_ADDRESS is the peer and IFA_LOCAL the local address. */
     if (!rtnl_read_address(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], m->ifa_family,
                            &r.prefix.address) ||
         !rtnl_fits(m->ifa_family, m->ifa_prefixlen))

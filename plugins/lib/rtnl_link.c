@@ -59,7 +59,7 @@ bool rtnl_link_read(struct nlmsghdr *header, struct rtnl_link *ret_link)
     l.flags = m->ifi_flags;
     l.carrier = m->ifi_flags & IFF_LOWER_UP;
     nla_strlcpy(l.name, a[IFLA_IFNAME], sizeof(l.name));
-    /* The kernel takes any bytes as a name; what we report must be UTF-8. */
+    /* The kernel accepts any bytes as a name; reports must be UTF-8. */
     for (char *c = l.name; *c; c++)
         *c = (unsigned char)*c < 0x80 ? *c : '?';
     l.mtu = rtnl_u32(a[IFLA_MTU], 0);

@@ -45,7 +45,7 @@ static bool put_hops(struct nl_msg *message, const struct rtnl_route *route)
     return !route->hop_count || put_multipath(message, route);
 }
 
-/* The message with what says which route it is about. */
+/* A message with the attributes that identify the route. */
 static struct nl_msg *route_message(int type, int flags, const struct rtnl_route *route,
                                     struct rtmsg *m)
 {
@@ -93,10 +93,8 @@ int rtnl_put_deletion(struct nl_sock *socket, const struct rtnl_route *route, st
     bool four = route->destination.address.family == AF_INET;
     struct nl_msg *message;
 
-    /* IPv4 has several routes of one destination and metric when another program put one before
-     * ours; the hops of an IPv6 one are a single route, and an IPv6 blackhole has a hop of the
-     * kernel's.
-     */
+    /* IPv4 has several routes of one destination and metric when another program put one first; the
+     * hops of an IPv6 one are a single route, and an IPv6 blackhole has a hop of the kernel's. */
     if (four)
         m.rtm_type = route->type;
     message = route_message(RTM_DELROUTE, 0, route, &m);

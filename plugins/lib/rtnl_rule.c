@@ -13,7 +13,7 @@ static bool read_prefix(const struct nlattr *attr, uint8_t family, uint8_t len, 
     return rtnl_fits(family, len) && rtnl_read_address(attr, family, &ret->address);
 }
 
-/* Says the rule what none of ours says? */
+/* Whether the rule has attributes Orbital does not use. */
 static bool has_extra(struct nlattr **a, const struct fib_rule_hdr *m)
 {
     static const int others[] = {

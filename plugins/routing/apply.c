@@ -24,7 +24,7 @@ struct pass {
     struct nl_sock *socket;
     struct routes_want *routes;
     const struct reach *reach;
-    struct rtnl_routes have; /* ours, by key */
+    struct rtnl_routes have; /* Orbital's, by key */
     bool *kept;
     bool strict, retake;
     struct routes_applied applied;
@@ -37,7 +37,7 @@ struct group {
     struct hop_want *hops[RTNL_MAX_HOPS]; /* of kernel.hops */
     const struct rtnl_route *have;
     bool held;
-    bool behind; /* another program's route decides before ours */
+    bool behind; /* another program's route precedes ours */
 };
 
 static int by_key(const void *a, const void *b)
@@ -81,7 +81,7 @@ static bool is_there(const struct rtnl_route *have, const struct rtnl_route *wan
     return true;
 }
 
-/* Several when another program had put one before ours: then the one that is as it should be. */
+/* There are several when another program had put one first: then the right one. */
 static const struct rtnl_route *find(struct pass *pass, const struct rtnl_route *like)
 {
     const struct rtnl_route *end = pass->have.items + pass->have.count, *any, *r;
@@ -104,8 +104,7 @@ static void keep(struct pass *pass, const struct group *group)
         pass->kept[group->have - pass->have.items] = true;
 }
 
-/* Did another program add next hops to the route that was ours? IPv6 makes one of routes of one
- * metric. */
+/* Whether another program added next hops to our route: IPv6 merges routes of one metric. */
 static bool is_joined(const struct group *group)
 {
     for (unsigned i = 0; group->held && !group->route->changed && group->have &&
@@ -125,7 +124,7 @@ static int put(struct pass *pass, const struct group *group, const struct rtnl_r
 
     if (strange && !pass->retake)
         return orb_fail(err, -EEXIST, "%s", group->behind ? BEHIND : JOINED);
-    /* Ours stands behind the other and decides nothing; replacing is done to the first. */
+    /* Ours is after the other and has no effect; replacing affects the first. */
     if (group->behind && group->have)
         rtnl_put_deletion(pass->socket, group->have, NULL);
     r = rtnl_put_route(pass->socket, route, group->have || group->behind, err);
@@ -142,8 +141,8 @@ static int put(struct pass *pass, const struct group *group, const struct rtnl_r
     return r;
 }
 
-/* The links went away since they were read, or an address is not there yet: no fault of the
- * configuration, and an event will tell when it fits. */
+/* The links are gone since they were read, or an address is missing yet: no error of the
+ * configuration, and an event will follow. */
 static bool will_pass(int code)
 {
     return code == -ENETDOWN || code == -ENODEV || code == -ENXIO || code == -ENETUNREACH ||
@@ -163,7 +162,8 @@ static int refused(const struct pass *pass, const struct group *group, const str
     return ORB_E_KERNEL;
 }
 
-/* Nothing new could be put: is what the kernel has from us at least part of what it should have? */
+/* Nothing new could be added: whether what the kernel has from us is at least a part of the
+ * configured route. */
 static bool is_part(const struct group *group)
 {
     for (unsigned i = 0; i < group->have->hop_count; i++) {

@@ -1,5 +1,4 @@
-/* Routes of another program that are in the way of ours: of the same table, destination and metric.
- */
+/* Foreign routes that conflict with ours: of the same table, destination and metric. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -76,7 +75,7 @@ int foreign_check(struct nl_sock *socket, const struct routes_want *routes, stru
     return r;
 }
 
-/* The marks of one metric: of its first next hop, or of what stands behind them. */
+/* The marks of one metric: of its first next hop, or of the fallback. */
 static void marks_of(struct route_want *route, uint32_t metric, bool **ret_met, bool **ret_behind)
 {
     *ret_met = NULL;
@@ -105,9 +104,9 @@ static void forget(struct routes_want *routes, uint8_t family)
     }
 }
 
-/* The kernel lists routes of one destination and metric in the order in which it would use them:
- * all but the first are of no effect. One of another program before ours took its place; where
- * there is none of ours, ours waits (or was replaced), which shows when it is put. */
+/* The kernel lists routes of one destination and metric in order of precedence: all but the first
+ * have no effect. A foreign one before ours displaced it; where there is none of ours, ours waits
+ * (or was replaced), which shows when it is added. */
 static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
 {
     struct routes_want *routes = arg;
@@ -127,7 +126,7 @@ static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
     if (!met)
         return;
     if (route->protocol != NETLINK_OURS)
-        *met = true; /* another program's, until ours comes behind it */
+        *met = true; /* foreign, until ours follows it */
     else if (*met)
         *behind = true;
     else

@@ -1,4 +1,4 @@
-/* Routes of other programs beside ours. socket: blocking requests to the kernel. */
+/* Foreign routes beside ours. socket: blocking requests to the kernel. */
 #ifndef PLUGINS_ROUTING_FOREIGN_H
 #define PLUGINS_ROUTING_FOREIGN_H
 
@@ -8,9 +8,9 @@
 /* Is a route of another program in the way of a changed one (same destination and metric)? Error:
  * ORB_E_VETO with path. */
 int foreign_check(struct nl_sock *socket, const struct routes_want *routes, struct orb_err *err);
-/* Reads every route and notes where another program's decides before ours (hop_want.behind). */
+/* Reads every route and records where a foreign one precedes ours (hop_want.behind). */
 int foreign_look(struct nl_sock *socket, struct routes_want *routes, struct orb_err *err);
-/* Did that find any, in routes of ours that are wanted? */
+/* Whether that found any for configured routes. */
 bool foreign_present(const struct routes_want *routes);
 /* The name of an RTPROT_* number, written to to when it has none. */
 const char *foreign_protocol_name(uint8_t protocol, char *to, size_t size);

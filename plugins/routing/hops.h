@@ -1,4 +1,4 @@
-/* The next hops of one static route: parse and check, each by itself and among each other. */
+/* The next hops of one static route: parse and check, each alone and against each other. */
 #ifndef PLUGINS_ROUTING_HOPS_H
 #define PLUGINS_ROUTING_HOPS_H
 

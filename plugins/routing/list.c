@@ -1,5 +1,4 @@
-/* Method `list`: the main table and ours as the kernel has them, our routes first, and the rules.
- */
+/* Method `list`: the main table and ours from the kernel, our routes first, and the rules. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ struct bucket {
 struct listing {
     const struct rtnl_links *links;
     const struct routes_want *want;
-    struct bucket buckets[2][2]; /* ours, others; IPv4, IPv6 */
+    struct bucket buckets[2][2]; /* Orbital's, foreign; IPv4, IPv6 */
     unsigned total[2];
     cJSON *pending;
     unsigned pending_hops;
@@ -94,7 +93,7 @@ static void begin(struct listing *listing, int six)
     }
 }
 
-/* The main table, tables that are configured, and whatever is ours. */
+/* The main table, configured tables, and everything of Orbital's. */
 static bool is_listed(const struct listing *listing, const struct rtnl_route *route)
 {
     bool listed = route->protocol == NETLINK_OURS;
@@ -126,7 +125,7 @@ static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
     cJSON_AddItemToArray(bucket->list, route_json(route, listing));
 }
 
-/* Ours first, as many as fit. */
+/* Orbital's first, as many as fit. */
 static cJSON *merge(struct listing *listing)
 {
     cJSON *all = cJSON_CreateArray();

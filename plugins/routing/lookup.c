@@ -1,6 +1,6 @@
 /* Whether the kernel's policy rules still lead to the routes: a rule that another program removed,
- * or put before, stops forwarding while every route is as configured. Only said, not mended: such a
- * change by an administrator may be meant. */
+ * or added before, stops forwarding while every route is as configured. Only reported, not
+ * repaired: such a change by an administrator may be intended. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ static bool refuses(const struct rtnl_rule *rule)
             rule->action == FR_ACT_PROHIBIT);
 }
 
-/* The rule decides about every packet that comes to it: as configured, or as the kernel does. */
+/* Whether the rule matches every packet and ends the lookup: as configured, or as the kernel's
+ * default. */
 static bool ends(const struct rtnl_rule *rule, uint32_t table)
 {
     if (rule->action == FR_ACT_TO_TBL)

@@ -1,4 +1,4 @@
-/* One static route: parse and check. What is between its next hops stands in hops.c. */
+/* One static route: parse and check. Checks between its next hops are in hops.c. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>

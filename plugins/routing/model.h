@@ -1,7 +1,7 @@
-/* /routing as wanted: static routes of the main and of other tables, and the policy rules that
- * choose a table; parsed and checked without the kernel. A route or rule that cannot be read stops
- * no other one: it is a misfit with its path, and the caller decides (a commit refuses the misfits
- * it brings, a start goes on without them). */
+/* The configured /routing: static routes of the main and of other tables, and the policy rules that
+ * choose a table; parsed and checked without the kernel. An invalid route or rule does not affect
+ * others: it is a misfit with its path, and the caller decides (a commit refuses its own misfits, a
+ * start ignores them). */
 #ifndef PLUGINS_ROUTING_MODEL_H
 #define PLUGINS_ROUTING_MODEL_H
 
@@ -10,8 +10,8 @@
 #include "orbital/read.h"
 #include "plugins/lib/rtnl.h"
 
-/* The metric of what stands behind the next hops (blackhole, unreachable, reject): worse than any a
- * person gives; the one routing daemons use for it as well. */
+/* The metric of the fallback after the next hops (blackhole, unreachable, reject): worse than any
+ * configured one; the one routing daemons use for it as well. */
 #define LAST_METRIC 4278198272u
 
 struct table_want {
@@ -31,7 +31,7 @@ struct hop_want {
     bool onlink;           /* a neighbour on the interface although no address there covers it */
     bool own_source;       /* else source is the route's */
     struct address source; /* preferred source; family 0: none */
-    bool held;             /* the kernel has had it from us since it was configured */
+    bool held;             /* added to the kernel since it was configured */
     bool behind; /* another program's route decides before this one; of the first hop of a metric */
     bool met;    /* while looking for such: another program's was met; likewise */
     char *why;   /* why the kernel has it not, NULL: it has, or it was not looked at yet */
@@ -47,7 +47,7 @@ struct route_want {
     uint8_t last;    /* RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT; 0: none */
     struct address source;
     bool changed;   /* not as in the configuration before */
-    bool last_held; /* as hop_want.held, of the last one; likewise behind and met */
+    bool last_held; /* as hop_want.held, of the fallback; likewise behind and met */
     bool last_behind;
     bool last_met;
     char *why; /* why the last one is not in the kernel */

@@ -1,4 +1,4 @@
-/* Where things of /routing are in the configuration: see place.h. */
+/* Paths of /routing in the configuration: see place.h. */
 #include <stdio.h>
 
 #include "plugins/routing/place.h"

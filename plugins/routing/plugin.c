@@ -1,8 +1,8 @@
 /* The routing service: static routes of /routing/static. It also reads /interfaces, because a
- * change there may cut off a next hop (refused) and because the kernel silently drops routes when a
- * link goes down or loses its address: events bring them back within 50 ms of the last one. What
- * does not fit now stops nothing beside it: it is a problem of the service, and is tried again with
- * the kernel's events and, in case none tells, with growing pauses. */
+ * change there may make a next hop unreachable (refused) and because the kernel silently drops
+ * routes when a link goes down or loses its address: after events they are restored within 50 ms of
+ * the last one. What cannot be applied at present does not affect others: it is a problem of the
+ * service, and is tried again after the kernel's events and at growing intervals. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "plugins/routing/rules.h"
 #include "plugins/routing/set.h"
 
-#define RETAKE_MAX 10 /* routes taken back from another program … */
+#define RETAKE_MAX 10 /* routes restored after another program replaced them … */
 #define RETAKE_MS 60000
 
 static void own_reach(struct reach *reach)
@@ -156,7 +156,7 @@ static bool may_retake(struct routing *self)
     return self->retaken < RETAKE_MAX;
 }
 
-/* The kernel as the routes in use say. */
+/* Applies the routes in use. */
 static int make(struct orb_ctx *ctx, struct routing *self, bool strict, const char *event,
                 struct orb_err *err)
 {
@@ -219,8 +219,7 @@ static void repair(struct orb_ctx *ctx, struct routing *self, const char *event)
         report_read(ctx, self);
 }
 
-/* Puts what is in the slot in use. A failure, which only a strict one knows, is followed by abort.
- */
+/* Swaps in the slot's state. A failure, possible with strict only, is followed by abort. */
 static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool strict,
                      const char *event, struct orb_err *err)
 {
@@ -248,8 +247,8 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
     return change_to(ctx, change, !change->initial, "routing.applied", err);
 }
 
-/* On the way back routing goes first, while the interfaces are still as they should not be: what
- * cannot be made now comes with their events. */
+/* On abort routing is first, while the interfaces are not yet restored: what cannot be added now
+ * follows with their events. */
 static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err)
 {
@@ -266,8 +265,8 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
     repair(ctx, arg, "routing.repaired");
 }
 
-/* Foreign routes come and go by thousands (a routing daemon): only one that takes or leaves the
- * place of ours concerns us. */
+/* Foreign routes change by thousands (a routing daemon): only one that conflicts with ours matters.
+ * */
 static bool route_concerns_us(struct routing *self, const struct rtnl_route *route)
 {
     const struct route_want *want = set_find(&self->now->routes, route->table, &route->destination);
@@ -279,7 +278,8 @@ static bool route_concerns_us(struct routing *self, const struct rtnl_route *rou
     return true;
 }
 
-/* A connected network's route that a person or program removed; the kernel itself has no port. */
+/* A connected network's route that was removed by a user or program; the kernel itself has no port.
+ * */
 static bool is_cut_off(struct routing *self, const struct nlmsghdr *header,
                        const struct rtnl_route *route)
 {

@@ -6,7 +6,7 @@
 #include "plugins/routing/apply.h"
 #include "plugins/lib/follow.h"
 
-/* What prepare reads, and apply puts in use. */
+/* Made by prepare, put in use by apply. */
 struct routing_config {
     struct routes_want routes;
     cJSON *interfaces; /* /interfaces, NULL: nothing configured */
@@ -18,11 +18,11 @@ struct routing {
     uint64_t missing;           /* a digest of what does not fit, 0: nothing */
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
-    bool foreign;     /* another program's routes may decide before ours */
+    bool foreign;     /* foreign routes may precede ours */
     bool cut_off;     /* routes to networks of our addresses may have been removed */
 };
 
-/* Tells the host what does not fit (problems and, when that changed, the log); the number. */
+/* Reports misfits to the host (problems and, when changed, the log); returns their number. */
 unsigned report_misfits(struct orb_ctx *ctx, struct routing *self);
 /* Method list. */
 int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);

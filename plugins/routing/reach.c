@@ -1,5 +1,5 @@
-/* Connected networks: see reach.h. An address that carries our protocol number in the kernel is
- * there because of the present configuration; only the configuration says whether it stays. */
+/* Connected networks: see reach.h. An address with Orbital's protocol number is in the kernel
+ * because of the present configuration, so only the configuration says whether it stays. */
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -80,7 +80,7 @@ static int add_configured(struct reach *reach, unsigned *size, struct orb_err *e
     return r;
 }
 
-/* One that the kernel has by other hands may be configured as well. */
+/* A foreign address may be configured as well. */
 static bool is_configured(const struct reach *reach, const struct connected *c)
 {
     for (unsigned i = 0; i < reach->count; i++) {
@@ -237,7 +237,7 @@ static enum fit unfit_gateway(const struct reach *reach, const struct hop_want *
     return FIT_YES;
 }
 
-/* An interface without an address of this family: it gets one by other hands (DHCP, a tunnel) when
+/* An interface without an address of this family may get one from elsewhere (DHCP, a tunnel) when
  * it works. */
 static bool may_get_address(const struct reach *reach, const struct hop_want *hop)
 {

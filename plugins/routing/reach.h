@@ -1,5 +1,5 @@
-/* Which networks are directly connected: what /interfaces says (as it is or as it will be), what
- * the kernel has by other hands, and what routes by interface cover. And what of that works now. */
+/* Directly connected networks: those of /interfaces (present or new), foreign ones in the kernel,
+ * and those covered by routes to an interface. And which of them work at present. */
 #ifndef PLUGINS_ROUTING_REACH_H
 #define PLUGINS_ROUTING_REACH_H
 
@@ -16,7 +16,7 @@ struct connected {
     struct prefix prefix;  /* the interface's own address and length */
     struct prefix network; /* what is reached by it; another one on point-to-point links */
     bool enabled;          /* false: configured on an interface that is switched off */
-    bool by_route;         /* a network behind the interface, without an address of ours in it */
+    bool by_route;         /* a network over the interface, without an own address in it */
     uint32_t table;        /* where a route makes it so; 0: it is so for all */
 };
 
@@ -32,7 +32,7 @@ enum fit {
     FIT_YES,
     FIT_SELF,         /* an address of this machine */
     FIT_BROADCAST,    /* the broadcast address of a connected network */
-    FIT_NETWORK,      /* the network itself (IPv6: the anycast address of its routers, us) */
+    FIT_NETWORK,      /* the network address itself (IPv6: the subnet-router anycast address) */
     FIT_OFF,          /* its interface is switched off */
     FIT_NO_INTERFACE, /* neither configured nor in the kernel */
     FIT_NOWHERE,      /* in no connected network */
@@ -59,15 +59,15 @@ bool reach_has(const struct reach *reach, const struct address *source);
  * new or changed or if it did fit before; with path, why and what is connected. */
 int check_reach(const struct reach *reach, const struct reach *before,
                 const struct routes_want *routes, struct orb_err *err);
-/* Can the next hop be used now? Then its kernel form is written and true returned; otherwise why
- * (size bytes) and what a person can do. */
+/* Whether the next hop can be used at present; writes its kernel form. Otherwise false, with why
+ * (size bytes) and what the operator can do. */
 bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtnl_hop *ret_hop,
                char *why, size_t size, const char **ret_todo);
 /* Can packets be sent from source now? As reach_now(). */
 bool reach_source_now(const struct reach *reach, const struct address *source, char *why,
                       size_t size);
-/* Puts back the routes to the networks of configured addresses that were removed although the
- * addresses are there: the kernel makes them once, with the address. Their number. */
+/* Restores the routes to networks of configured addresses that were removed although the addresses
+ * exist: the kernel makes them only once, with the address. Returns their number. */
 int connected_restore(struct nl_sock *socket, const struct reach *reach, unsigned *ret_count,
                       struct orb_err *err);
 

@@ -1,5 +1,5 @@
-/* Policy rules into the kernel: see rules.h. Rules of one number are tried in the order in which
- * they were added; what a rule says never changes in the kernel, so a changed one is added anew. */
+/* Applies policy rules: see rules.h. Rules of one number are evaluated in the order in which they
+ * were added; a rule cannot be changed in the kernel, so a changed one is added again. */
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -193,8 +193,7 @@ void rules_remove(struct nl_sock *socket, const struct routes_want *routes, stru
 
         for (unsigned k = 0; !wanted && k < routes->rule_count; k++)
             wanted = rules_kernel(&routes->rules[k], rule->family, &ours) && is_same(rule, &ours);
-        /* One that is gone already, or that cannot be removed now, is seen again at the next look.
-         */
+        /* One that is gone already, or cannot be removed now, is found again next time. */
         if (!wanted)
             *count += rtnl_rule_delete(socket, rule, NULL) == 0;
     }

@@ -1,5 +1,5 @@
-/* Policy rules into the kernel. Rules of one number are tried in the order in which they were
- * added; only rules of our protocol number are ever removed. */
+/* Policy rules in the kernel. Rules of one number are evaluated in the order in which they were
+ * added; only rules with Orbital's protocol number are ever removed. */
 #ifndef PLUGINS_ROUTING_RULES_H
 #define PLUGINS_ROUTING_RULES_H
 
@@ -10,8 +10,8 @@
  * path. */
 int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
                         struct orb_err *err);
-/* The two halves of bringing rules to the kernel: what is new is there before what is old goes, so
- * that no packet misses both. have: what the first one read, for the second, which frees it. */
+/* The two halves of applying rules: new ones are added before old ones are removed, so that no
+ * packet misses both. have: read by the first one, freed by the second. */
 int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
               struct rtnl_rules *ret_have, unsigned *count, struct orb_err *err);
 /* The second half: deletes those of have that are ours and not wanted, adds their number to

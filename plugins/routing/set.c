@@ -57,7 +57,7 @@ static int order_at(uint32_t table, const struct prefix *destination, const stru
     return order(destination, &q->destination);
 }
 
-/* Of two equal destinations the one configured first stands first. */
+/* Equal destinations keep the order of the configuration. */
 static int by_destination(const void *a, const void *b)
 {
     const struct route_want *p = *(struct route_want *const *)a;

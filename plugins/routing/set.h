@@ -9,18 +9,18 @@
 int set_read(const cJSON *routing, struct routes_want *ret_routes, struct orb_err *err);
 /* Frees what set_read() allocated. */
 void set_fini(struct routes_want *routes);
-/* Remembers what cannot be read. */
+/* Records an invalid entry. */
 int set_note(struct routes_want *routes, const struct orb_err *why, struct orb_err *err);
 /* The route of this table to exactly this network, NULL: none. */
 struct route_want *set_find(const struct routes_want *routes, uint32_t table,
                             const struct prefix *destination);
-/* The table's name; a number, written to to, when it is none of ours. */
+/* The table's name; a number, written to to, when it is not configured. */
 const char *set_table_name(const struct routes_want *routes, uint32_t table, char *to, size_t size);
-/* Does a configured route make (or want to make) a kernel route of this metric? */
+/* Whether a configured route has a kernel route of this metric, present or not. */
 bool set_has_metric(const struct route_want *route, uint32_t metric);
 /* Is the hop the first one of its metric? */
 bool set_is_first(const struct route_want *route, const struct hop_want *hop);
-/* The metric of what stands behind the next hops. */
+/* The metric of the fallback after the next hops. */
 uint32_t set_last_metric(const struct route_want *route);
 
 #endif

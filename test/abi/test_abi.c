@@ -81,7 +81,7 @@ TEST(a_package_of_a_newer_header_that_uses_a_new_member_is_refused)
 
     ck_assert_msg(so != NULL, "%s", dlerror());
     expect_refusal(dlsym(so, "orbital_plugin"),
-                   "a member of struct orb_plugin that this host does not know: update Orbital");
+                   "a member of struct orb_plugin that this host lacks: update Orbital");
 }
 
 static int must_not_run(struct orb_ctx *ctx, struct orb_err *err)
@@ -141,9 +141,9 @@ TEST(sizes_and_flags_that_cannot_be_are_refused)
     static const struct orb_plugin flags = {ORB_PLUGIN_HEAD, .methods = flagged};
     static const struct orb_plugin before = {.abi = 1};
 
-    expect_refusal(&none, "struct orb_plugin has 0 bytes");
-    expect_refusal(&huge, "struct orb_config has 1073741824 bytes");
-    expect_refusal(&flags, "method m has flags that this host does not know (0x80000000)");
-    expect_refusal(&before, "its ABI is 1, this host has 2; build the package anew");
+    expect_refusal(&none, "struct orb_plugin of 0 bytes");
+    expect_refusal(&huge, "struct orb_config of 1073741824 bytes");
+    expect_refusal(&flags, "method m has flags that this host lacks (0x80000000)");
+    expect_refusal(&before, "its ABI is 1, this host has 2; rebuild the package");
 }
 #endif

@@ -63,7 +63,7 @@ int probe_on_spin(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, str
     return 0;
 }
 
-/* One thing of a flood. Returns below 0 when it was refused. */
+/* One item of a flood. Returns below 0 when it was refused. */
 static int send_one(struct orb_ctx *ctx, const char *kind, int64_t n)
 {
     if (!strcmp(kind, "log")) {

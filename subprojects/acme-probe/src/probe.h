@@ -15,7 +15,7 @@ struct target {
     int64_t ticks;
 };
 
-/* What one revision of the configuration says. */
+/* Settings of one revision of the configuration. */
 struct settings {
     struct target *targets;
     char *greeting;
@@ -31,7 +31,7 @@ struct probe {
     uint64_t revision;
     int64_t ticks;
     struct orb_timer *crash_timer;
-    /* faults asked for by method */
+    /* faults requested by method */
     char veto[ORB_ERR_TEXT];
     bool fail_apply;
     int64_t leaked;

@@ -134,7 +134,7 @@ static void swap(struct orb_ctx *ctx, const struct orb_change *change)
             t->timer = orb_timer_new(ctx, on_tick, t);
         orb_timer_start(t->timer, (uint64_t)t->interval_ms, (uint64_t)t->interval_ms);
     }
-    /* From the start or from the change, whichever is later: the change itself goes through. */
+    /* From the start or from the change, whichever is later: the change itself is completed. */
     orb_timer_free(probe->crash_timer);
     probe->crash_timer = NULL;
     if (probe->settings->crash_after_ms > 0) {

@@ -1,5 +1,5 @@
-/* Long work in a thread of its own, which leaves the loop to others. From the thread nothing but
- * orb_post() is called; what both need is handed over with the call. */
+/* Long work in a thread, which leaves the loop free. The thread calls nothing but orb_post();
+ * shared data is passed with the call. */
 #include "probe.h"
 
 #include <pthread.h>

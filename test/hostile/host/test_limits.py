@@ -193,7 +193,7 @@ def more_than_a_frame(box):
     for enabled in (True, False):
         (start if enabled else stop)(box, names[-1])
         box.until(10, lambda: (box.service(names[-1])["pid"] != 0) == enabled, f"{names[-1]} follows enabled {enabled}")
-    expect("not followed" not in box.ctl("show", "health", ok=False).stdout, "health says it is not read")
+    expect("not in force" not in box.ctl("show", "health", ok=False).stdout, "health says it is not read")
 
 
 def main(root):

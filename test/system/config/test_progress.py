@@ -78,7 +78,7 @@ def goes_on():
 def refused(name, *words):
     done, tree = result(name)
     expect(done.returncode != 0 and "work" not in tree, f"commit: {done}; stored: {tree}")
-    for word in words + ("nothing was changed, and work is started anew",):
+    for word in words + ("nothing was changed, and work is restarted",):
         expect(word in done.stderr, f"{word!r} is not in {done.stderr!r}")
 
 

@@ -1,4 +1,4 @@
-"""Who watches what else decides: a thread of the data plane, whatever the rest of the daemon does. And when it does not any more, because the daemon is stopped or dead, everything is the kernel's after half a second: an established
+"""Who watches foreign state: a thread of the data plane, whatever the rest of the daemon does. And when it does not any more, because the daemon is stopped or dead, everything is the kernel's after half a second: an established
 conversation obeys what changes then."""
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What else decides on the box: tables, filters, disciplines and IPsec of others. A conversation that the fast path
+"""Foreign state: tables, filters, disciplines and IPsec of other programs. A conversation that the fast path
 carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone.
 
     test_foreign.py DPCTL [--netfilter] [MODE]...

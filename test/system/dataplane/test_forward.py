@@ -58,7 +58,7 @@ def denied(mode):
 
 def allowed(mode, rule, protocol, host, port, pause, source):
     fast, end = 0, time.monotonic() + 10
-    while fast < 40 and time.monotonic() < end:  # while what else decides is being read all is the kernel's
+    while fast < 40 and time.monotonic() < end:  # while foreign state is being read all is the kernel's
         before = d.rule(rule)
         got, seen = L.talk(protocol, host, port, 60, pause, assured=True)
         fast = d.rule(rule)["fast-packets"] - before["fast-packets"]
@@ -119,7 +119,7 @@ def by_two_processors(mode):
         return
     for host, port, family in ((V4, 5010, "ipv4"), (V6, 5011, "ipv6")):
         fast, end = 0, time.monotonic() + 10
-        while fast < 8 and time.monotonic() < end:  # while what else decides is being read all is the kernel's
+        while fast < 8 and time.monotonic() < end:  # while foreign state is being read all is the kernel's
             fast, port = over_two(mode, own, host, port), port + 2
         lab.check(f"{mode}: a connection over two processors to {host}: {fast} packets on the fast path", fast >= 8)
         ended(mode, port - 2, family)

@@ -49,7 +49,7 @@ def reason(d, port):
 
 def talks(d, what, least, host=SERVER):
     """A conversation is answered; so many of its packets at least are the fast path's, exactly none where least is 0."""
-    for _ in range(5):  # while what else decides is being read all is the kernel's
+    for _ in range(5):  # while foreign state is being read all is the kernel's
         before = d.rule(10)["fast-packets"]
         got, _ = L.talk("udp", host, PORT, COUNT, 0.001, assured=True)
         fast = d.rule(10)["fast-packets"] - before

@@ -102,7 +102,7 @@ for mode in ("off", "tcx", "xdp"):
     got = d.status()["ports"]["r0"]["mode"]
     lab.check(f"{mode}: the port is {got}", got == mode)
     fast, end = -1, time.monotonic() + 10
-    while fast < 0 or (mode != "off" and fast <= 300 and time.monotonic() < end):  # while what else decides is being read all is the kernel's
+    while fast < 0 or (mode != "off" and fast <= 300 and time.monotonic() < end):  # while foreign state is being read all is the kernel's
         before = d.rule(1)["fast-packets"]
         answers = ask()
         wrong = [f"{name}: {answer}, not {want}" for (name, (_, want)), answer in zip(ROWS.items(), answers)

@@ -1,4 +1,4 @@
-"""What else decides, step by step: once a change is noticed every packet is the kernel's and the status says that
+"""Foreign state, step by step: once a change is noticed every packet is the kernel's and the status says that
 it is being read; once it is read, exactly what it may be about. Nothing here is timed: between two steps the data
 plane does nothing by itself but to notice."""
 import sys
@@ -13,7 +13,7 @@ L.offload(False)
 SERVER, PORT = "10.200.2.2", 5004
 REFUSED_S = 0.5  # an answer that was let through takes a thousandth of it
 ALL, IN, BACK, NONE = (0, 0), (0, 1), (1, 0), (1, 1)  # what is taken from the fast path
-BEING_READ = "everything is the kernel's: what else decides here is being read"
+BEING_READ = "everything is the kernel's: foreign state is being read"
 TALKER = """
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.connect((sys.argv[1], int(sys.argv[2])))

@@ -98,7 +98,7 @@ def conntrack_seconds(what):
 
 
 def hits():
-    d.say("tend")  # what else decides on this machine may have to be read
+    d.say("tend")  # foreign state may have to be read
     return sum(p["hits"] for p in d.status()["ports"].values())
 
 

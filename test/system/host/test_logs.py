@@ -278,7 +278,7 @@ def taken_away():
         os.rename(f"{box.dir}/state", f"{box.dir}/kept")
         box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is said")
         os.mkdir(f"{box.dir}/state")
-        box.until(10, lambda: "another directory stands" in box.ctl("show", "health", ok=False).stdout, "another is none")
+        box.until(10, lambda: "was replaced by another directory" in box.ctl("show", "health", ok=False).stdout, "another is none")
         os.rmdir(f"{box.dir}/state")
         os.rename(f"{box.dir}/kept", f"{box.dir}/state")
         box.until(10, lambda: "state" not in box.ctl("show", "health", ok=False).stdout, "put back")

@@ -77,7 +77,7 @@ def links(box):
 
 
 def behind(box):
-    """The program behind XDP takes what XDP cannot send: it is looked after as well."""
+    """The program behind XDP takes what XDP cannot send: it is restored as well."""
     modes(box, "xdp")
     detach(box, "tcx")
     box.until(SECOND, lambda: "ports-put-back" in box.said(), "tcx behind XDP is attached again")

@@ -45,7 +45,7 @@ PLANTS = {
     "dnat-first": ("bpf/slow.bpf.h", "if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))", "if (0)"),
     "untracked": ("bpf/slow.bpf.h", "|| slow_is_untracked(s, v6))", ")"),
     "asked": ("bpf/slow.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
-    # what else decides
+    # foreign state
     # what marks packets stands in chains and programs before ours; the look at a packet's own mark is a second guard
     "mark": ("dataplane/foreign_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
     "rule": ("bpf/slow.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),

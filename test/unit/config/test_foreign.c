@@ -213,7 +213,8 @@ TEST(a_record_of_a_kind_that_is_not_known_is_not_passed_over)
     journal_close(&j);
     f->enforced = 0;
     fake_open(f);
-    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "\"renamed\", which this version"));
+    ck_assert_ptr_nonnull(
+        strstr(fake_problem(f, "datastore"), "\"renamed\", unknown to this version"));
     ck_assert_uint_eq(engine_revision(f->engine), 6);
     fake_set(f, "/system/hostname", "\"other\"");
     ck_assert_int_eq(fake_ask(f, "ada", 1, "commit", "{}"), ORB_E_STATE);

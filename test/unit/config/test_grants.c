@@ -273,7 +273,7 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
         "}",
         "config.write:/");
     for (size_t i = 0; i < ARRAY_LEN(people); i++)
-        refused(&f, people[i][0], people[i][1], "is for people");
+        refused(&f, people[i][0], people[i][1], "is for users");
     ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "edit",
                               "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0/mtu\","
                               "\"value\":1300}]}"),

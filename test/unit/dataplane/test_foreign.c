@@ -1,4 +1,4 @@
-/* What else decides, as read from netlink: each test is the kernel's answers, as bytes, and what
+/* Foreign state as read from netlink: each test is the kernel's answers, as bytes, and what
  * becomes of them. dump_run is this file's: it gives the answers to a request of its type. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -852,7 +852,7 @@ TEST(what_comes_in_below_a_device_that_takes_frames_is_the_kernels)
 
     sum = sum_of(dp, "eth1", &kinds, reason, sizeof(reason));
     ck_assert(sum.in && !sum.out && kinds == 1u << FOREIGN_STACKED);
-    ck_assert_ptr_nonnull(strstr(reason, "takes its frames"));
+    ck_assert_ptr_nonnull(strstr(reason, "receives its frames"));
     sum = sum_of(dp, "iv1", &kinds, reason, sizeof(reason));
     ck_assert(!sum.in && !kinds);
 }

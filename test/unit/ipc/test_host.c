@@ -421,7 +421,7 @@ TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
     connect_to(&world, &wire, path);
     wire_put(&wire, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
     wire_expect(&wire, &got, FRAME_WELCOME);
-    wire_expect_err(&many[0], 0, "busy", "no HELLO came");
+    wire_expect_err(&many[0], 0, "busy", "no HELLO was received");
     wire_expect_end(&many[0]);
     world_fini(&world);
     rmdir(dir);
@@ -460,7 +460,7 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     office = OFFICE_OF_OTHERS;
     for (int i = 0; i < 3; i++) {
         greet(&world, &others[i], path);
-        wire_expect_err(&many[i], 0, "busy", "connections, and others want in");
+        wire_expect_err(&many[i], 0, "busy", "connections, and other clients are waiting");
         wire_expect_end(&many[i]);
     }
     office = OFFICE_OF_ADMINS; /* has a place of the last ones, and keeps it */
@@ -560,7 +560,7 @@ TEST(users_without_a_name_are_one)
     office = 0;
     for (int i = 0; i < 4; i++) {
         greet(&world, &mine[i], path);
-        wire_expect_err(&numbers[i], 0, "busy", "connections, and others want in");
+        wire_expect_err(&numbers[i], 0, "busy", "connections, and other clients are waiting");
     }
     world_fini(&world);
     rmdir(dir);

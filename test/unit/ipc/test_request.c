@@ -193,7 +193,7 @@ TEST(progress_puts_off_the_deadline_of_methods_that_have_it)
     ck_assert_uint_le(got.h.deadline_ms, 500);
     wire_expect_err(&caller, 3, "deadline", "did not answer say within 0.3 s");
     wire_expect_err(&caller, 1, "deadline",
-                    "did not answer work within 0.5 s of saying that it goes on");
+                    "did not answer work within 0.5 s of reported progress");
     end(&world, &echo, &caller);
 }
 

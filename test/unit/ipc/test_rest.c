@@ -104,7 +104,7 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     unset(&s);
 }
 
-TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_counts)
+TEST(a_peer_may_leave_while_a_value_is_checked_and_what_it_sent_last_counts)
 {
     struct scene s;
     struct wire kim, lee, echo;

@@ -60,7 +60,7 @@ TEST(where_nothing_may_stand_the_known_names_are_told)
     ck_assert_str_eq(err.text, "expected one of interfaces, mtu, mode; got \"mtuu\", which is not "
                                "known; did you mean mtu?");
     ck_assert_ptr_null(schema_facts_at(schema, "/zones/lan/mtu/x", &err));
-    ck_assert_msg(strstr(err.text, "nothing stands below a value"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "a value has no members"), "%s", err.text);
     ck_assert_ptr_null(schema_facts_at(schema, "/groups/LAN", &err));
     ck_assert_msg(strstr(err.text, "not a name for a member"), "%s", err.text);
     ck_assert_str_eq(err.path, "/groups/LAN");

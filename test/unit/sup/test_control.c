@@ -1,4 +1,4 @@
-/* core/sup/control.c: orders of users and of the configuration. */
+/* core/sup/control.c: actions of users and of the configuration. */
 #include <string.h>
 
 #include "core/base/xalloc.h"
