@@ -1,5 +1,6 @@
 """One appliance between four hosts, in namespaces of its own. The hosts' kernels answer ARP and neighbour
 solicitations only; what they send and receive is packets the script made."""
+import contextlib
 import ctypes
 import errno
 import ipaddress
@@ -61,6 +62,18 @@ def sockets_in(namespace, make):
         libc.setns(own, 0x40000000)
         os.close(own)
         os.close(there)
+
+
+@contextlib.contextmanager
+def one_processor():
+    """What this thread sends stays in its order: each processor has a queue of packets that came in, and on a busy machine
+    the thread moves to another one between a packet and the question behind it, which is answered first then."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {libc.sched_getcpu()})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def packet_socket():
@@ -234,7 +247,9 @@ class World:
             try:
                 self.box.until(10, lambda h=host: self.ask(h), f"the router answers {host}'s ARP")
             except Failed as e:
-                there = [self.router("ip", "-br", what, "show").stdout for what in ("link", "addr")]
+                looks = ("-br", "link"), ("-br", "addr"), ("-s", "link", "show", HOSTS[host][0]), ("neigh",), ("rule",), ("route", "show", "table", "all")
+                there = [self.router("ip", *what).stdout for what in looks]
+                there += [self.shell_out("grep . /proc/sys/net/ipv4/conf/*/rp_filter; head -2 /proc/net/stat/arp_cache")]
                 raise Failed(f"{e}; {self.mode}; at the router {there}; the host's card {self.inside(host, 'ip', '-br', 'addr').stdout}") from e
         wanted = {a.split("/")[0] for h in hosts for a in HOSTS[h][1] if not a.endswith(("/32", "/128"))}
 
@@ -368,10 +383,11 @@ class World:
     def carry(self, host, packets):
         """Sends IP packets from a host; [(host, Seen)] is what came of them anywhere."""
         self.received = []
-        said = self.send(host, packets)
         beside = host if host in HOSTS else "lan"
-        if beside not in self.down | self.off and not self.ask(beside):
-            raise Failed(f"{self.mode}: the router does not answer {beside}'s ARP")
+        with one_processor():
+            said = self.send(host, packets)
+            if beside not in self.down | self.off and not self.ask(beside):
+                raise Failed(f"{self.mode}: the router does not answer {beside}'s ARP")
         wanted = self.expected.pop(0) if self.expected else 0
         end = time.monotonic() + self.settle_s
         late = end + LATE_S
