@@ -12,7 +12,19 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/worker/sdk_alone.h"
+#include "core/worker/sdk_attach.h"
+#include "core/worker/sdk_call.h"
+#include "core/worker/sdk_event.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_loop.h"
+#include "core/worker/sdk_obs.h"
+#include "core/worker/sdk_post.h"
+#include "core/worker/sdk_prepared.h"
+#include "core/worker/sdk_problem.h"
+#include "core/worker/sdk_req.h"
+#include "core/worker/sdk_target.h"
+#include "core/worker/sdk_wire.h"
 
 cJSON *sdk_parse(const char *text, size_t len)
 {

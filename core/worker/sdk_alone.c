@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "core/base/own.h"
+#include "core/worker/sdk_alone.h"
 #include "core/worker/sdk_internal.h"
 
 static const char *doing(enum sdk_conf_state state)

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/worker/sdk_attach.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_target.h"
 
 #define RETRY_MS 200
 #define DEADLINE_MS 10000

@@ -10,7 +10,10 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/json/scan.h"
+#include "core/worker/sdk_call.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_target.h"
+#include "core/worker/sdk_wire.h"
 
 static struct sdk_call **bucket(struct orb_ctx *ctx, uint32_t corr)
 {

@@ -11,7 +11,16 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/worker/sdk_alone.h"
+#include "core/worker/sdk_attach.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_paths.h"
+#include "core/worker/sdk_plan.h"
+#include "core/worker/sdk_prepared.h"
+#include "core/worker/sdk_req.h"
+#include "core/worker/sdk_step.h"
+#include "core/worker/sdk_target.h"
+#include "core/worker/sdk_tree.h"
 
 static void refuse(struct orb_req *req, int code, const char *what, uint64_t tx)
 {

@@ -6,7 +6,10 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/worker/sdk_call.h"
+#include "core/worker/sdk_event.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_wire.h"
 
 int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err)
 {

@@ -6,6 +6,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_loop.h"
 
 uint64_t orb_now_ms(void)
 {

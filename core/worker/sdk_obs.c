@@ -12,6 +12,8 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_obs.h"
+#include "core/worker/sdk_wire.h"
 
 static_assert((int)ORB_ERROR == (int)LOG_LEVEL_ERROR, "one scale of levels");
 

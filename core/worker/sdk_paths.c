@@ -4,6 +4,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_paths.h"
 
 /* True when a granted path is path or an ancestor of it. */
 static bool is_granted(const cJSON *granted, const char *path)

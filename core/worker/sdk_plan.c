@@ -1,6 +1,7 @@
 /* Plan lines of the present step. */
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_plan.h"
 
 #define MAX_PLAN 1000
 

@@ -6,6 +6,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_post.h"
 
 struct sdk_posted {
     orb_post_fn *fn;

@@ -3,6 +3,7 @@
  * package that omits to swap or free leaks nothing. */
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_prepared.h"
 
 int sdk_prepared_check(struct orb_ctx *ctx, struct orb_err *err)
 {

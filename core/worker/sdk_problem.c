@@ -8,6 +8,8 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_problem.h"
+#include "core/worker/sdk_wire.h"
 
 #define RETRY_MS 100 /* the host does not read just now */
 

@@ -7,6 +7,7 @@
 #include "core/base/own.h"
 #include "core/base/pointer.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_tree.h"
 
 static const cJSON *member(const cJSON *object, const char *key)
 {

@@ -8,6 +8,9 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_req.h"
+#include "core/worker/sdk_target.h"
+#include "core/worker/sdk_wire.h"
 
 static const struct orb_method *plugin_method(const struct orb_plugin *plugin, const char *name)
 {

@@ -4,7 +4,13 @@
 #include <stdlib.h>
 
 #include "core/base/own.h"
+#include "core/worker/sdk_alone.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_plan.h"
+#include "core/worker/sdk_prepared.h"
+#include "core/worker/sdk_req.h"
+#include "core/worker/sdk_step.h"
+#include "core/worker/sdk_tree.h"
 
 static void finished(struct orb_ctx *ctx, const struct orb_err *err);
 

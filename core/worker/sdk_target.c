@@ -6,7 +6,10 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/worker/sdk_call.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_target.h"
+#include "core/worker/sdk_wire.h"
 
 struct sdk_target *sdk_target_of(struct orb_ctx *ctx, const char *to, const char *method)
 {

@@ -1,8 +1,7 @@
 /* Timers on the loop's clock: see sdk_timer.h. */
-#include "core/worker/sdk_timer.h"
-
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_timer.h"
 
 static void fire(struct sdk_timer *timer)
 {

@@ -8,6 +8,7 @@
 #include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_tree.h"
 
 #define MAX_SEGMENTS 32
 #define MAX_KEY 256

@@ -10,6 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_wire.h"
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 static void on_more(uv_idle_t *handle);

@@ -6,6 +6,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/ipc/contract_check.h"
+#include "core/worker/sdk_tree.h"
 #include "core/worker/testing_ask.h"
 #include "core/worker/testing_config.h"
 #include "core/worker/testing_host.h"

@@ -11,6 +11,7 @@
 #include "core/ipc/contract_check.h"
 #include "core/json/scan.h"
 #include "core/worker/kit/sdk_timer.h"
+#include "core/worker/sdk_wire.h"
 #include "core/worker/testing_attach.h"
 #include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"

@@ -8,6 +8,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/worker/kit/now.h"
+#include "core/worker/sdk_obs.h"
 #include "core/worker/testing_ask.h"
 #include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_tree.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 400.0

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_req.h"
 #include "orbital/orbital.h"
 #include "test/hostile/host/attacker.h"
 

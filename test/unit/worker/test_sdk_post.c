@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/own.h"
 #include "core/base/buf.h"
+#include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_req.h"
 #include "test/lib/harness.h"
 #include "test/unit/worker/fakehost.h"
 
