@@ -23,7 +23,7 @@ PLANTS = {
     # within 90 ms, which the laboratory waits, some entries ask anew also without an event: both guards
     "freshness": ("bpf/flow.bpf.h", "return f->epoch != epoch || flow_over(f->refresh);", "return !f->epoch;"),
     "forgets": ("dataplane/forgets.c", "        dp->forgotten = true;", "        dp->forgotten = false;"),
-    "counter": ("bpf/slow.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
+    "counter": ("bpf/slow_decide.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
     "tos": ("bpf/fast.bpf.h", "f && f->tos == tos && ", "f && "),
     "mtu": ("bpf/hook.bpf.h", "return p->length <= mtu;", "return p->length <= mtu + 100;"),
     "ends": ("bpf/fast.bpf.h", "!p->special &&", "!(p->special & ~PARSE_ENDS) &&"),
@@ -34,21 +34,21 @@ PLANTS = {
     "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4",
                 "    if ((sum & 0xffff) + (sum >> 16) != 0xffff)", "    if (*(const __u8 *)ip == 0x45 && (sum & 0xffff) + (sum >> 16) != 0xffff)"),
     # what conntrack says
-    "way-out": ("bpf/slow.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
+    "way-out": ("bpf/slow_decide.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
     # nftables' helpers have a bit in the status, too
     "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);",
                "IPS_TEMPLATE | IPS_HELPER;", "IPS_TEMPLATE;"),
     "ended": ("bpf/conntrack.bpf.h", "(ct->mark & ABI_MARK_ENDED)", "0"),
     # what the rules say
-    "zone": ("bpf/slow.bpf.h", ".zone_from = s->in->zone,\n                                    .zone_to = to};",
+    "zone": ("bpf/slow_find.bpf.h", ".zone_from = s->in->zone,\n                                    .zone_to = to};",
              ".zone_from = s->in->zone,\n                                    .zone_to = s->in->zone};"),
-    "dnat-first": ("bpf/slow.bpf.h", "if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))", "if (0)"),
-    "untracked": ("bpf/slow.bpf.h", "|| slow_is_untracked(s, v6))", ")"),
-    "asked": ("bpf/slow.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
+    "dnat-first": ("bpf/slow_decide.bpf.h", "if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))", "if (0)"),
+    "untracked": ("bpf/slow_decide.bpf.h", "|| slow_is_untracked(s, v6))", ")"),
+    "asked": ("bpf/slow_decide.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
     # foreign state
     # what marks packets stands in chains and programs before ours; the look at a packet's own mark is a second guard
     "mark": ("dataplane/foreign_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
-    "rule": ("bpf/slow.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
+    "rule": ("bpf/slow_find.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
     "expectation": ("dataplane/foreign_state.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
     "foreign": ("dataplane/foreign_nft.c", "    else\n        buf_add(&reading->filters, chain, sizeof(*chain));", "    else\n        (void)reading;"),
     "ingress": ("dataplane/foreign_nft.c", "place->in |= !egress;", "place->in |= false;"),
