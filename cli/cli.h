@@ -29,7 +29,7 @@ struct command {
 
 /* Tables end with {0}; each in the file of its name. */
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
-    admin_commands[], health_commands[], logs_commands[];
+    admin_commands[], health_commands[], logs_commands[], crashes_commands[];
 
 /* ask_call() (cli/ask.h) with cli's client, which connects on first use. */
 int cli_call(struct cli *cli, const char *to, const char *method, const char *input,

@@ -10,9 +10,9 @@
 #define DEFAULT_WAIT_S 10
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
 
-static const struct command *const tables[] = {show_commands,   service_commands, logs_commands,
-                                               config_commands, ipc_commands,     health_commands,
-                                               admin_commands};
+static const struct command *const tables[] = {show_commands,    service_commands, logs_commands,
+                                               crashes_commands, config_commands,  ipc_commands,
+                                               health_commands,  admin_commands};
 
 static const char head[] =
     "orbctl - operate an Orbital appliance\n"

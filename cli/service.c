@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "cli/logs.h"
+#include "cli/crashes.h"
 #include "cli/table.h"
 #include "cli/when.h"
 #include "core/base/own.h"
@@ -119,7 +119,7 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
         return 0;
     }
     json_array_foreach (json_object_get(tree, "crashes"), i, c)
-        logs_print_crash(c);
+        crashes_print(c);
     if (!json_array_size(json_object_get(tree, "crashes")))
         out("no crashes\n");
     return 0;

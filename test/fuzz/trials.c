@@ -78,7 +78,7 @@ static const struct trial trials[] = {
     {logs_commands, "logs", {"-n", "5"}, true},
     {logs_commands, "logs", {"-o", "full"}, true},
     {logs_commands, "logs", {"--list-boots"}, true},
-    {logs_commands, "crashes", {"a"}},
+    {crashes_commands, "crashes", {"a"}},
 };
 
 static int run(const struct trial *trial, struct cli *cli, struct orb_err *err)
