@@ -1,222 +1,30 @@
 /* orbitald: builds the one struct orbitald, connects its modules and runs the loop. With a first
  * argument --worker the same binary is a worker. */
 #include <malloc.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/arp.h"
-#include "core/host/auth_interface.h"
 #include "core/host/confpart.h"
-#include "core/host/dpservice.h"
-#include "core/host/good.h"
+#include "core/host/health.h"
 #include "core/host/host_interface.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
-#include "core/host/logs_interface.h"
 #include "core/host/names.h"
-#include "core/host/notify.h"
 #include "core/host/options.h"
 #include "core/host/problem.h"
+#include "core/host/run.h"
+#include "core/host/service_control.h"
 #include "core/host/signals.h"
-#include "core/host/stall.h"
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
-#include "core/host/steps.h"
-#include "core/host/health.h"
-#include "core/host/service_control.h"
 #include "core/ipc/listen.h"
-#include "core/loop/loop_scope.h"
 #include "core/sandbox/sandbox.h"
-
-#define PATIENCE_MS 10000
 
 extern const char host_schema[];
 extern const size_t host_schema_len;
-
-struct run {
-    struct orbitald host;
-    struct init init;
-    struct steps steps;
-    struct stall stall;
-    struct good good;
-    struct supervisor_setup supervisor;
-    struct statedir state;
-    struct orb_err failed;              /* code 0: it did not */
-    struct orb_err log_err, socket_err; /* kept until a problem can be set */
-    struct orb_err starts_err;
-    unsigned starts; /* within the window, this one counted */
-    uv_signal_t term, interrupt, hangup, power, reopen;
-    uv_timer_t watchdog, patience;
-    struct loop_scope scope;
-    const char *notify_socket;
-    uint64_t watchdog_ms;
-};
-
-/* ---- events ---- */
-
-static void on_run_closed(struct loop_scope *scope)
-{
-}
-
-static void on_stopped(void *arg)
-{
-    struct run *run = arg;
-    struct orbitald *host = &run->host;
-
-    log_notice(host->log, "host.stopped");
-    loop_scope_close(&run->scope);
-    health_close(take_ptr(host->health));
-    dpservice_close(take_ptr(host->dataplane));
-    arp_close(take_ptr(host->arp));
-    names_close(take_ptr(host->names));
-    host->supervisor = NULL;
-    runtime_close(take_ptr(host->runtime));
-    broker_close(take_ptr(host->broker));
-}
-
-/* While the loop runs, start or stop is in progress, however long it takes. */
-static void on_patience(uv_timer_t *timer)
-{
-    notify_send(container_of(timer, struct run, patience)->notify_socket,
-                "EXTEND_TIMEOUT_USEC=60000000\n");
-}
-
-static void stop(struct run *run)
-{
-    struct orbitald *host = &run->host;
-
-    if (host->stopping)
-        return;
-    host->stopping = true;
-    log_notice(host->log, "host.stopping");
-    logs_interface_hurry(host);
-    notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
-    if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
-                             */
-        uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
-    starts_forget(host->options.run_dir); /* stopped on request, not failed */
-    if (run->steps.running) {
-        steps_stop(&run->steps);
-        on_stopped(run);
-    } else {
-        supervisor_stop(host->supervisor);
-    }
-}
-
-static void on_term(uv_signal_t *handle, int number)
-{
-    stop(container_of(handle, struct run, term));
-}
-
-/* For PID 1 the kernel reports ctrl-alt-del as SIGINT. */
-static void on_interrupt(uv_signal_t *handle, int number)
-{
-    struct run *run = container_of(handle, struct run, interrupt);
-
-    run->init.restart = run->init.restart || !run->host.stopping;
-    stop(run);
-}
-
-static void on_power(uv_signal_t *handle, int number)
-{
-    stop(container_of(handle, struct run, power));
-}
-
-static void on_hangup(uv_signal_t *handle, int number)
-{
-    struct orbitald *host = &container_of(handle, struct run, hangup)->host;
-
-    if (host->starting || host->stopping)
-        return; /* all of it is about to be read */
-    if (auth_damage(host->auth)) {
-        auth_reload(host->auth);
-        auth_interface_check_tokens(host);
-    }
-    confpart_refresh(host->services);
-    confpart_refresh(host->system);
-    if (host->filter)
-        confpart_refresh(host->filter);
-}
-
-static void report_log_error(struct orbitald *host, const struct orb_err *err)
-{
-    log_error(host->log, "log.no-file", KV("error", err->text));
-    problem_set(host, "log.no-file", HEALTH_DEGRADED, err->text, "",
-                "make it writable, then `systemctl kill -s USR1 orbitald`; until then records "
-                "are lost with the next restart");
-}
-
-static void on_reopen(uv_signal_t *handle, int number)
-{
-    struct orbitald *host = &container_of(handle, struct run, reopen)->host;
-    struct orb_err err = {0};
-
-    if (logs_files_reopen(host->logs, &err) != 0) {
-        report_log_error(host, &err);
-        return;
-    }
-    log_notice(host->log, "log.reopened");
-    problem_clear(host, "log.no-file");
-}
-
-static void on_watchdog(uv_timer_t *timer)
-{
-    notify_send(container_of(timer, struct run, watchdog)->notify_socket, "WATCHDOG=1\n");
-}
-
-/* The boot is complete and health is not failed: READY=1 was sent. */
-static void on_ready(void *arg)
-{
-    struct run *run = arg;
-
-    starts_forget(run->host.options.run_dir);
-    uv_timer_stop(&run->patience);
-    good_watch(&run->good);
-}
-
-static void on_health(void *arg, const char *service)
-{
-    struct run *run = arg;
-
-    health_changed(run->host.health);
-}
-
-static void on_phase(void *arg, enum boot_phase phase)
-{
-    struct run *run = arg;
-
-    health_changed(run->host.health);
-    if (phase > PHASE_EARLY && !run->host.stopping)
-        supervisor_release(run->host.supervisor); /* config failed to start: continue without */
-}
-
-static void on_state(void *arg, const char *service, enum service_state state)
-{
-    struct run *run = arg;
-    struct orbitald *host = &run->host;
-    AUTO(buf) struct buf event = {0};
-    struct json_write w = json_write_to(&event);
-    struct orb_err err;
-
-    json_write_object(&w, NULL);
-    json_write_string(&w, "service", service);
-    json_write_string(&w, "state", machine_state_name(state));
-    json_write_end(&w);
-    host_publish(host->broker, "host", "service-state", event.data, event.len, &err);
-    health_changed(host->health);
-    if (!strcmp(service, "config") && state != SERVICE_RUNNING)
-        host->applying = 0; /* an interrupted transaction is none any more */
-    if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping) {
-        confpart_refresh(host->services);
-        confpart_refresh(host->system);
-        if (host->filter)
-            confpart_refresh(host->filter);
-    }
-}
 
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                     struct orb_err *err)
@@ -271,68 +79,6 @@ static int build(struct run *run, struct orb_err *err)
         return orb_wrap(err, "built-in contract");
     r = host_interface_provide(host, err);
     return r == 0 ? listen_control(run, err) : r;
-}
-
-static void on_built(void *arg, int r, const struct orb_err *err)
-{
-    struct run *run = arg;
-
-    if (r == 0) {
-        supervisor_start(run->host.supervisor);
-        return;
-    }
-    run->failed = *err;
-    on_stopped(run);
-}
-
-static void begin(struct run *run)
-{
-    run->supervisor = (struct supervisor_setup){
-        .on_phase = on_phase,
-        .on_state = on_state,
-        .on_health = on_health,
-        .on_stopped = on_stopped,
-        .shipped_only = run->host.safe,
-        .absent = run->host.options.no_dataplane ? "dataplane" : NULL,
-        .arg = run,
-    };
-    run->steps = (struct steps){
-        .host = &run->host,
-        .supervisor = &run->supervisor,
-        .done = on_built,
-        .arg = run,
-    };
-    steps_start(&run->steps, &run->scope);
-}
-
-static void watch_signal(struct run *run, uv_signal_t *handle, int number, uv_signal_cb cb)
-{
-    uv_signal_init(run->host.loop, handle);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)handle);
-    uv_signal_start(handle, cb, number);
-}
-
-static void watch(struct run *run)
-{
-    loop_scope_init(&run->scope, on_run_closed);
-    uv_timer_init(run->host.loop, &run->watchdog);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)&run->watchdog);
-    if (run->watchdog_ms)
-        uv_timer_start(&run->watchdog, on_watchdog, 0, run->watchdog_ms);
-    uv_timer_init(run->host.loop, &run->patience);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)&run->patience);
-    good_init(&run->good, &run->host, &run->scope);
-    stall_watch(&run->stall, &run->host, &run->scope);
-    logs_interface_watch(&run->host, &run->scope);
-    if (run->notify_socket)
-        uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
-    watch_signal(run, &run->term, SIGTERM, on_term);
-    watch_signal(run, &run->interrupt, SIGINT, on_interrupt);
-    watch_signal(run, &run->hangup, SIGHUP, on_hangup);
-    watch_signal(run, &run->reopen, SIGUSR1, on_reopen);
-    if (run->init.active)
-        watch_signal(run, &run->power, SIGPWR, on_power);
-    init_watch(&run->init, &run->host, &run->scope);
 }
 
 static void tear_down(struct run *run)
@@ -410,7 +156,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     signals_raise_limits(host->log);
     r = build(run, err);
     if (r == 0)
-        r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
+        r = health_new(host, run->notify_socket, run_ready, run, &host->health, err);
     if (r == 0) {
         if (run->state.error.code)
             problem_set(host, PROBLEM_STATE, HEALTH_DEGRADED, run->state.error.text, "",
@@ -420,13 +166,13 @@ static int run_loop(struct run *run, struct orb_err *err)
                         "remove the file, or repair the file system; it is tried "
                         "again each second");
         if (run->log_err.code)
-            report_log_error(host, &run->log_err);
+            run_report_log(host, &run->log_err);
         if (run->socket_err.code)
             problem_set(host, "control.socket", HEALTH_DEGRADED, run->socket_err.text, "",
                         "correct orbitald.socket, or remove the file, and restart orbitald");
         starts_decide(host, run->starts, &run->starts_err, run->notify_socket);
-        watch(run);
-        begin(run);
+        run_watch(run);
+        run_begin(run);
     } else if (host->broker) {
         if (r == ORB_E_CONFLICT) /* of another daemon, which does not fail to start */
             starts_forget(host->options.run_dir);

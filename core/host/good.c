@@ -1,12 +1,15 @@
-/* A minute by the monotonic clock, so that a clock that is set makes nothing good. Written on a
- * thread: it is a file on a disk. */
+/* A minute by the monotonic clock, so that a clock that is set makes nothing good. The file is on a
+ * disk: once the loop runs, threads read and write it. */
 #include "core/host/good.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/problem.h"
 #include "core/host/health.h"
 
@@ -56,13 +59,44 @@ void good_report(struct orbitald *host, const struct orb_err *err)
         problem_clear(host, NOT_READ);
 }
 
-uint64_t good_read(struct orbitald *host)
-{
-    struct orb_err err = {0};
-    uint64_t n = good_read_file(host->options.state_dir, &err);
+/* One answer of boot-mode, which a thread reads the file for. */
+struct mode_job {
+    struct orbitald *host;
+    struct host_req *req;
+    uv_work_t work;
+    uint64_t revision;
+    struct orb_err problem;
+};
 
-    good_report(host, &err);
-    return n;
+static void on_mode_read(uv_work_t *work)
+{
+    struct mode_job *job = container_of(work, struct mode_job, work);
+
+    job->revision = good_read_file(job->host->options.state_dir, &job->problem);
+}
+
+static void on_mode_known(uv_work_t *work, int status)
+{
+    struct mode_job *job = container_of(work, struct mode_job, work);
+    AUTO(buf) struct buf out = {0};
+    struct json_write w = json_write_to(&out);
+
+    good_report(job->host, &job->problem);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "mode", job->host->safe ? "safe" : "normal");
+    json_write_integer(&w, "revision", (int64_t)job->revision);
+    json_write_end(&w);
+    host_reply(job->req, buf_str(&out), out.len);
+    free(job);
+}
+
+void good_request(struct orbitald *host, struct host_req *req)
+{
+    struct mode_job *job = xcalloc(1, sizeof(*job));
+
+    job->host = host;
+    job->req = req;
+    uv_queue_work(host->loop, &job->work, on_mode_read, on_mode_known);
 }
 
 static void on_write(uv_work_t *work)
@@ -107,7 +141,11 @@ static void on_good(uv_timer_t *timer)
 
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope)
 {
-    *good = (struct good){.host = host, .written = good_read(host)};
+    struct orb_err err = {0};
+
+    *good = (struct good){.host = host};
+    good->written = good_read_file(host->options.state_dir, &err);
+    good_report(host, &err);
     host->good = good;
     uv_timer_init(host->loop, &good->timer);
     loop_scope_adopt(scope, (uv_handle_t *)&good->timer);

@@ -17,15 +17,15 @@ struct good {
     struct orb_err err; /* of the writing */
 };
 
-/* host must outlive it; its timer belongs to scope. */
+/* Before the loop runs: reads the file. host must outlive it; its timer belongs to scope. */
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope);
 /* The appliance is operational, or runs another revision (host->revision): the minute begins. */
 void good_watch(struct good *good);
-/* STATE/good-revision; 0: there is none, or it cannot be read, which is a problem
- * then. */
-uint64_t good_read(struct orbitald *host);
-/* The same without host, on any thread. err: why it cannot be read (code 0: it can, or there is
- * none). */
+/* Answers boot-mode of host@1: safe or normal, and what good_read_file() finds; a problem of the
+ * host when that cannot be read. Taken; answered later. */
+void good_request(struct orbitald *host, struct host_req *req);
+/* STATE/good-revision, on any thread: 0: there is none, or err says why it cannot be read (code 0
+ * otherwise). */
 uint64_t good_read_file(const char *state_dir, struct orb_err *err);
 /* What good_read_file() found becomes a problem of the host, or ends one. */
 void good_report(struct orbitald *host, const struct orb_err *err);

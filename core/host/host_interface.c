@@ -203,16 +203,6 @@ static void boot(struct orbitald *host, struct buf *out)
     json_write_end(&w);
 }
 
-static void boot_mode(struct orbitald *host, struct buf *out)
-{
-    struct json_write w = json_write_to(out);
-
-    json_write_object(&w, NULL);
-    json_write_string(&w, "mode", host->safe ? "safe" : "normal");
-    json_write_integer(&w, "revision", (int64_t)good_read(host));
-    json_write_end(&w);
-}
-
 /* The error while packages are not read yet. */
 static int not_yet(const struct orbitald *host, const char *method, struct buf *out,
                    struct orb_err *err)
@@ -267,8 +257,6 @@ static int dispatch(struct orbitald *host, const char *method, const char *input
         boot(host, out);
     else if (!strcmp(method, "health"))
         health_json(host, out);
-    else if (!strcmp(method, "boot-mode"))
-        boot_mode(host, out);
     else if (!strcmp(method, "version"))
         version(host, out);
     else if (!strcmp(method, "schemas"))
@@ -296,6 +284,10 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     }
     if (!host->starting && service_control_request(host, req, caller, method, input, len))
         return;
+    if (!host->starting && !strcmp(method, "boot-mode")) {
+        good_request(host, req);
+        return;
+    }
     r = host->starting && strcmp(method, "version")
             ? not_yet(host, method, &out, &err)
             : dispatch(host, method, input, len, &out, &err);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/problem.h"
 #include "core/host/health.h"
 
@@ -75,6 +77,32 @@ void starts_forget(const char *run_dir)
     AUTO_FREE char *path = path_of(run_dir);
 
     unlink(path);
+}
+
+struct forget_job {
+    uv_work_t work;
+    char *run_dir;
+};
+
+static void on_forget(uv_work_t *work)
+{
+    starts_forget(container_of(work, struct forget_job, work)->run_dir);
+}
+
+static void on_forgotten(uv_work_t *work, int status)
+{
+    struct forget_job *job = container_of(work, struct forget_job, work);
+
+    free(job->run_dir);
+    free(job);
+}
+
+void starts_forget_later(const struct orbitald *host)
+{
+    struct forget_job *job = xcalloc(1, sizeof(*job));
+
+    job->run_dir = xstrdup(host->options.run_dir);
+    uv_queue_work(host->loop, &job->work, on_forget, on_forgotten);
 }
 
 unsigned starts_note(const char *run_dir, struct orb_err *err)

@@ -21,7 +21,10 @@ unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *er
  * problem, a log record and a status for systemd. */
 void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *error,
                    const char *notify_socket);
-/* The appliance became operational, or a user stopped it: clears the count. */
+/* The appliance became operational, or a user stopped it: clears the count. Removes a file. */
 void starts_forget(const char *run_dir);
+/* The same from the loop, which waits for no file system: a thread does it, before the loop ends.
+ */
+void starts_forget_later(const struct orbitald *host);
 
 #endif

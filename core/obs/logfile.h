@@ -33,8 +33,8 @@ struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_la
                               struct orb_err *err);
 /* Writes what waits, in at most two seconds, and frees. NULL is fine. */
 void logfile_close(struct logfile *file);
-/* Opens the file again after it was renamed. Errors: negative errno, ORB_E_INVALID; the open file
- * is kept. */
+/* Opens the file again after it was renamed, on any thread. Errors: negative errno, ORB_E_INVALID;
+ * the open file is kept. */
 int logfile_reopen(struct logfile *file, struct orb_err *err);
 /* line: without line end. Returns logfile_state.changes. */
 unsigned logfile_add(struct logfile *file, const char *line, size_t len);

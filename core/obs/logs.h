@@ -38,7 +38,8 @@ struct logs_options {
 /* LOGS_NO_FILE: created, but log.jsonl cannot be written; err has the reason. */
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err);
 void logs_free(struct logs *logs);
-/* Opens log.jsonl again after it was renamed. LOGS_NO_FILE: it cannot, err has the reason. */
+/* Opens log.jsonl again after it was renamed, on any thread. LOGS_NO_FILE: it cannot, err has the
+ * reason. */
 int logs_files_reopen(struct logs *logs, struct orb_err *err);
 /* The sink for the host's own records; valid as long as logs. */
 struct log_sink *logs_sink(struct logs *logs);
