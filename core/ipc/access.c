@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/ipc/grant.h"
 
 static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
 
@@ -16,33 +17,11 @@ enum contract_rank access_rank(const char *role)
     return 0;
 }
 
-/* capability: PREFIX + INTERFACE/NAME with "*" for NAME and "service.*" for INTERFACE. */
-static bool covers(const char *capability, const char *prefix, const char *interface,
-                   const char *name)
-{
-    size_t n = strlen(prefix);
-    const char *p = capability + n, *slash;
-
-    if (strncmp(capability, prefix, n))
-        return false;
-    slash = strchr(p, '/');
-    if (!slash)
-        return false;
-    n = (size_t)(slash - p);
-    if (n == 9 && memcmp(p, "service.*", 9) == 0) {
-        if (strncmp(interface, "service.", 8))
-            return false;
-    } else if (strlen(interface) != n || memcmp(interface, p, n) != 0) {
-        return false;
-    }
-    return !strcmp(slash + 1, "*") || !strcmp(slash + 1, name);
-}
-
-static bool granted(const struct ipc_peer *peer, const char *prefix, const char *interface,
+static bool granted(const struct ipc_peer *peer, enum grant_kind kind, const char *interface,
                     const char *name)
 {
     for (char **c = peer->capabilities; *c; c++)
-        if (covers(*c, prefix, interface, name))
+        if (grant_covers(*c, kind, interface, name))
             return true;
     return false;
 }
@@ -67,11 +46,9 @@ int access_method(const struct principal *who, const struct target *target, stru
         return 0;
     if (peer_kind_is_person(who->kind))
         return check_person(who, target->method->rank, "call", interface, name, err);
-    if (granted(who->owner, "ipc.call:", interface, name))
+    if (granted(who->owner, GRANT_CALL, interface, name))
         return 0;
-    return orb_fail(err, ORB_E_DENIED,
-                    "service %s may not call %s/%s: it lacks the capability ipc.call:%s/%s",
-                    who->name, interface, name, interface, name);
+    return grant_refuse(who->name, GRANT_CALL, interface, name, err);
 }
 
 int access_topic(const struct principal *who, const struct ipc_interface *interface,
@@ -82,12 +59,9 @@ int access_topic(const struct principal *who, const struct ipc_interface *interf
     if (who->kind == PEER_HOST)
         return 0;
     if (who->kind == PEER_SERVICE) {
-        if (granted(who->owner, "ipc.subscribe:", interface->name, topic))
+        if (granted(who->owner, GRANT_SUBSCRIBE, interface->name, topic))
             return 0;
-        return orb_fail(err, ORB_E_DENIED,
-                        "service %s may not subscribe to %s/%s: it lacks the capability "
-                        "ipc.subscribe:%s/%s",
-                        who->name, interface->name, topic, interface->name, topic);
+        return grant_refuse(who->name, GRANT_SUBSCRIBE, interface->name, topic, err);
     }
     for (size_t i = 0; i < interface->contract->event_count; i++) {
         const struct contract_event *e = &interface->contract->events[i];

@@ -31,7 +31,8 @@ static unsigned node(struct regex_parser *s, struct regex_node n)
 
 static unsigned leaf(struct regex_parser *s, enum regex_op op, uint32_t value)
 {
-    return node(s, (struct regex_node){.kind = REGEX_LEAF, .leaf = {.op = (uint8_t)op, .value = value}});
+    return node(
+        s, (struct regex_node){.kind = REGEX_LEAF, .leaf = {.op = (uint8_t)op, .value = value}});
 }
 
 /* ---- characters and classes ---- */

@@ -8,6 +8,7 @@
 #include "core/base/own.h"
 #include "core/base/strings.h"
 #include "core/base/xalloc.h"
+#include "core/ipc/grant.h"
 #include "core/pkg/capability.h"
 
 static bool granted(const struct package *package, const char *const *grants, const char *asked)
@@ -52,25 +53,11 @@ static int apply(struct launch_plan *plan, const char *capability,
     return 0;
 }
 
-/* What a subtree is granted for cannot be done without these calls. A commit is granted by its own
- * name. */
 static void implied(char ***list, unsigned *count, const char *capability)
 {
-    static const struct {
-        const char *prefix, *calls[4];
-    } rows[] = {
-        {"config.read:", {"ipc.call:config/attach", "ipc.call:config/fetch"}},
-        {"config.write:",
-         {"ipc.call:config/edit", "ipc.call:config/validate", "ipc.call:config/discard"}},
-    };
-
-    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        if (strncmp(capability, rows[i].prefix, strlen(rows[i].prefix)))
-            continue;
-        for (unsigned k = 0; k < ARRAY_LEN(rows[i].calls) && rows[i].calls[k]; k++)
-            if (!strings_have(*list, rows[i].calls[k]))
-                add(list, count, rows[i].calls[k]);
-    }
+    for (const char *const *more = grant_implied(capability); *more; more++)
+        if (!strings_have(*list, *more))
+            add(list, count, *more);
 }
 
 int package_plan(const struct package *package, const char *const *grants,

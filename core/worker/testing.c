@@ -13,6 +13,7 @@
 #include "core/worker/kit/now.h"
 #include "core/worker/testing_ask.h"
 #include "core/worker/testing_config.h"
+#include "core/worker/testing_grant.h"
 #include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
@@ -48,6 +49,7 @@ struct orb_test *orb_test_load(const char *directory, struct orb_err *err)
     AUTO_FREE char *library = NULL;
     AUTO(buf) struct buf text = {0};
     const struct orb_plugin *plugin;
+    struct orb_test *test = NULL;
     void *handle;
     cJSON *tree;
 
@@ -55,15 +57,17 @@ struct orb_test *orb_test_load(const char *directory, struct orb_err *err)
         return NULL;
     tree = cJSON_ParseWithLength(buf_str(&text), text.len);
     library = buf_format("%s/%s", directory, sdk_text_of(tree, "library"));
-    cJSON_Delete(tree);
     /* Stays loaded, so that a leak checker can name the functions of the package. */
     handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     plugin = handle ? dlsym(handle, "orbital_plugin") : NULL;
-    if (!plugin) {
+    if (!plugin)
         orb_fail(err, ORB_E_INVALID, "%s", dlerror());
-        return NULL;
-    }
-    return orb_test_of(plugin, schema, err);
+    else
+        test = orb_test_of(plugin, schema, err);
+    if (test)
+        testing_grant_manifest(test, tree);
+    cJSON_Delete(tree);
+    return test;
 }
 
 void orb_test_state_dir(struct orb_test *test, const char *directory)

@@ -13,6 +13,7 @@
 #include "core/worker/kit/sdk_timer.h"
 #include "core/worker/sdk_wire.h"
 #include "core/worker/testing_attach.h"
+#include "core/worker/testing_grant.h"
 #include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
@@ -30,6 +31,17 @@ void testing_host_send(struct orb_test *test, const struct frame *head, const ch
     /* The package reads when the socket is full. If it has ended, the caller notices that. */
     while (frame_stream_flush(&test->wire, MSG_DONTWAIT) > 0 && test->ctx.state != SDK_ENDED)
         uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
+}
+
+void testing_host_refuse(struct orb_test *test, uint32_t corr, const struct orb_err *err)
+{
+    AUTO(buf) struct buf env = {0};
+    struct json_write w = json_write_to(&env);
+
+    json_write_object(&w, NULL);
+    json_write_error(&w, "err", err);
+    json_write_end(&w);
+    testing_host_send(test, &(struct frame){.type = FRAME_ERR, .corr = corr}, buf_str(&env), NULL);
 }
 
 static void record(struct orb_test *test, enum orb_test_kind kind, uint32_t corr, const char *name,
@@ -112,6 +124,8 @@ static void on_call(struct orb_test *test, const struct frame *head, const char 
 {
     cJSON *tree = sdk_parse(env, strlen(env));
     AUTO_FREE char *name = NULL;
+    struct orb_err err;
+    bool own;
 
     for (struct testing_name *method = test->methods; head->handle && method; method = method->next)
         if (method->number == head->handle)
@@ -119,13 +133,15 @@ static void on_call(struct orb_test *test, const struct frame *head, const char 
     if (!name)
         name = buf_format("%s/%s", sdk_text_of(tree, "to"), sdk_text_of(tree, "method"));
     cJSON_Delete(tree);
-    if (head->type == FRAME_OPEN) {
+    own = !strcmp(name, "config@1/attach") || !strcmp(name, "config@1/fetch"); /* the SDK's */
+    if (!own && testing_grant_check(test, GRANT_CALL, name, &err) < 0) {
+        testing_host_refuse(test, head->corr, &err);
+    } else if (head->type == FRAME_OPEN) {
         add_name(&test->methods, head->corr, name);
         testing_host_send(
             test, &(struct frame){.type = FRAME_OPENED, .handle = head->corr, .corr = head->corr},
             NULL, NULL);
-    } else if (!strncmp(name, "config@1/", 9) &&
-               (!strcmp(name + 9, "attach") || !strcmp(name + 9, "fetch"))) {
+    } else if (own) {
         answer_attach(test, head->corr, payload);
     } else {
         record(test, ORB_TEST_CALL, head->corr, name, *payload ? payload : "{}");
@@ -138,10 +154,15 @@ static void on_subscribe(struct orb_test *test, const struct frame *head, const 
     const char *to = sdk_text_of(tree, "to");
     AUTO_FREE char *name =
         buf_format("%.*s/%s", (int)strcspn(to, "@"), to, sdk_text_of(tree, "topic"));
+    struct orb_err err;
 
+    cJSON_Delete(tree);
+    if (testing_grant_check(test, GRANT_SUBSCRIBE, name, &err) < 0) {
+        testing_host_refuse(test, head->corr, &err);
+        return;
+    }
     add_name(&test->topics, 0, name);
     testing_host_send(test, &(struct frame){.type = FRAME_REP, .corr = head->corr}, NULL, NULL);
-    cJSON_Delete(tree);
 }
 
 static void on_publish(struct orb_test *test, const char *env, const char *payload)
@@ -294,6 +315,7 @@ void testing_host_fini(struct orb_test *test)
     }
     free_names(&test->methods);
     free_names(&test->topics);
+    testing_grant_fini(test);
     cJSON_Delete(test->metrics);
     buf_fini(&test->problems);
     frame_stream_fini(&test->wire);

@@ -1,6 +1,7 @@
 /* The test kit (orbital/testing.h): the host's part, in the process of the test. One struct in
- * several files: testing.c (start to stop, calls), testing_config.c (changes), testing_host.c
- * (frames of the package), testing_look.c (output and input), and kit/ (time). */
+ * several files: testing.c (start to stop, calls), testing_config.c (changes), testing_grant.c
+ * (capabilities), testing_host.c (frames of the package), testing_look.c (output and input), and
+ * kit/ (time). */
 #ifndef CORE_WORKER_TESTING_INTERNAL_H
 #define CORE_WORKER_TESTING_INTERNAL_H
 
@@ -52,6 +53,9 @@ struct orb_test {
     struct testing_record *records; /* oldest first */
     struct testing_ask *asks;
     struct testing_name *methods, *topics;
+    bool limited;  /* to grants */
+    char **grants; /* capabilities */
+    unsigned grant_count;
     struct buf problems;
     cJSON *metrics;
     uint32_t last_corr, taken; /* taken: the call that orb_test_next() took */

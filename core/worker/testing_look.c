@@ -110,16 +110,10 @@ void orb_test_reply(struct orb_test *test, const char *output)
 
 void orb_test_reply_error(struct orb_test *test, int code, const char *text)
 {
-    AUTO(buf) struct buf b = {0};
-    struct json_write w = json_write_to(&b);
     struct orb_err err = {0};
 
     orb_fail(&err, code, "%s", text);
-    json_write_object(&w, NULL);
-    json_write_error(&w, "err", &err);
-    json_write_end(&w);
-    testing_host_send(test, &(struct frame){.type = FRAME_ERR, .corr = test->taken}, buf_str(&b),
-                      NULL);
+    testing_host_refuse(test, test->taken, &err);
     testing_host_turn(test);
 }
 

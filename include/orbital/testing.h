@@ -30,13 +30,18 @@ struct orb_test;
 
 /* ---- from start to stop ---- */
 
-/* Loads a package as it is installed: manifest.json, schema.json and the library. NULL, with err:
- * it cannot be loaded. */
+/* Loads a package as it is installed: manifest.json, schema.json and the library. It may call, and
+ * subscribe to, what the capabilities of the manifest allow. NULL, with err: it cannot be loaded.
+ */
 struct orb_test *orb_test_load(const char *directory, struct orb_err *err);
 /* The same for a package that is linked into the test program: its descriptor (orbital_plugin) and
  * the file of its contract. */
 struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema,
                              struct orb_err *err);
+/* Before start: one more capability, as in manifest.json ("ipc.call:NAME/METHOD"). Of a package of
+ * orb_test_of() the first one ends that it may call all there is. What was not granted is refused
+ * as the host does: ORB_E_DENIED for a call, a log record "sdk.subscribe-refused" for a topic. */
+void orb_test_grant(struct orb_test *test, const char *capability);
 /* Before start: the result of orb_state_dir() (default: NULL). */
 void orb_test_state_dir(struct orb_test *test, const char *directory);
 /* Before start: the result of orb_socket() for name; fd stays the caller's. At most 8. */

@@ -299,6 +299,42 @@ TEST(a_package_that_refuses_its_first_configuration_says_why)
     ck_assert_int_eq(orb_test_stop(t, &err), ORB_E_VETO);
 }
 
+TEST(a_package_calls_and_subscribes_to_what_it_was_granted)
+{
+    struct orb_err err = {0};
+    struct orb_test *t = orb_test_of(&plugin, getenv("SCHEMA"), &err);
+    const char *out;
+
+    orb_test_grant(t, "ipc.call:other/elsewhere");
+    orb_test_grant(t, "config.write:/kit"); /* comes with calls of the config service */
+    ck_assert_int_eq(orb_test_start(t, NULL, &err), 0);
+    ck_assert_ptr_nonnull(orb_test_next(t, ORB_TEST_LOG, "sdk.subscribe-refused"));
+    ck_assert_int_eq(orb_test_event(t, "other", "said", "{}", &err), ORB_E_NOT_FOUND);
+    ck_assert_int_eq(orb_test_call(t, "ask", NULL, &out, &err), ORB_E_DENIED);
+    ck_assert_str_eq(err.text, "service kit may not call other/value: it lacks the capability "
+                               "ipc.call:other/value");
+    ck_assert_ptr_null(orb_test_next(t, ORB_TEST_CALL, NULL));
+    stop(t);
+}
+
+TEST(a_package_that_was_granted_a_call_makes_it)
+{
+    struct orb_err err = {0};
+    struct orb_test *t = orb_test_of(&plugin, getenv("SCHEMA"), &err);
+    const char *out;
+
+    orb_test_grant(t, "ipc.call:other/*");
+    orb_test_grant(t, "ipc.subscribe:other/*");
+    ck_assert_int_eq(orb_test_start(t, NULL, &err), 0);
+    ck_assert_ptr_null(orb_test_next(t, ORB_TEST_LOG, "sdk.subscribe-refused"));
+    ck_assert_int_eq(orb_test_call(t, "ask", NULL, &out, &err), ORB_LATER);
+    ck_assert_ptr_nonnull(orb_test_next(t, ORB_TEST_CALL, "other@1/value"));
+    orb_test_reply(t, "{\"value\":7}");
+    ck_assert_int_eq(orb_test_answer(t, 0, &out, &err), 0);
+    ck_assert_str_eq(out, "{\"answer\":7}");
+    stop(t);
+}
+
 TEST(a_package_is_loaded_from_its_directory)
 {
     struct orb_err err = {0};
