@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "plugins/firewall/check.h"
 #include "plugins/firewall/batch.h"
@@ -49,22 +50,22 @@ static void add_item(struct changeset *changes, enum changeset_kind kind, const 
     snprintf(changes->items[changes->count++].key, sizeof(changes->items->key), "%s", key);
 }
 
-/* Cuts a pointer at its slashes, in place. The number of tokens; escaped ones make it -1. */
-static int split(char *path, char **tokens)
+typedef char token[sizeof(((struct changeset_item *)NULL)->key)];
+
+/* The first tokens of a pointer, unescaped. Their number; -1: one does not fit, or it is none. */
+static int split(const char *path, token tokens[MAX_TOKENS])
 {
     int n = 0;
 
-    if (strchr(path, '~'))
-        return -1;
-    for (char *at = path; at && n < MAX_TOKENS; at = strchr(at, '/')) {
-        if (*at)
-            *at++ = 0;
-        tokens[n++] = at;
+    while (*path && n < MAX_TOKENS) {
+        path = pointer_next(path, tokens[n++], sizeof(token));
+        if (!path)
+            return -1;
     }
     return n;
 }
 
-static void touch_interfaces(struct changeset *changes, char *const *tokens, int n)
+static void touch_interfaces(struct changeset *changes, const token *tokens, int n)
 {
     if (n < 2)
         changes->full = true;
@@ -72,7 +73,7 @@ static void touch_interfaces(struct changeset *changes, char *const *tokens, int
         add_item(changes, CHANGESET_PORT, tokens[1], false);
 }
 
-static void touch_firewall(struct changeset *changes, char *const *tokens, int n)
+static void touch_firewall(struct changeset *changes, const token *tokens, int n)
 {
     if (n >= 2 && !strcmp(tokens[1], "default")) {
         add_item(changes, CHANGESET_DEFAULT, "", false);
@@ -92,14 +93,13 @@ static void touch_firewall(struct changeset *changes, char *const *tokens, int n
 
 static void touch(struct changeset *changes, const char *path)
 {
-    AUTO_FREE char *copy = xstrdup(path ? path : "");
-    char *tokens[MAX_TOKENS];
-    int n = split(copy, tokens);
+    token tokens[MAX_TOKENS];
+    int n = split(path ? path : "", tokens);
 
     if (n > 0 && !strcmp(tokens[0], "interfaces"))
-        touch_interfaces(changes, tokens, n);
+        touch_interfaces(changes, (const token *)tokens, n);
     else if (n > 0 && !strcmp(tokens[0], "firewall"))
-        touch_firewall(changes, tokens, n);
+        touch_firewall(changes, (const token *)tokens, n);
     else
         changes->full = true;
 }
