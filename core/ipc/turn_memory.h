@@ -29,7 +29,7 @@ void turn_memory_reset_blocks(struct turn_memory *memory);
 /* Space for len bytes in the arena; NULL: it is full, so borrowers must be written and the arena
  * reset. Only what is passed to turn_memory_keep() stays used. */
 unsigned char *turn_memory_room(struct turn_memory *memory, size_t len);
-/* the host is gone: nothing to report to */
+/* Keeps the first len bytes of the space returned last until the reset. */
 void turn_memory_keep(struct turn_memory *memory, size_t len);
 /* Takes the arena back: nothing in it may be used any more. */
 void turn_memory_reset_arena(struct turn_memory *memory);

@@ -1,5 +1,6 @@
-/* Set: writing a secret counts as a change even with the same value, so that a diff discloses
- * nothing about it. NULL: only differences count. */
+/* The trees of older revisions, as overlays of the running tree. One is found by walking back from
+ * the running tree, or from a cached one on the way, one patch per step. Those used last are cached,
+ * within PAST_BYTES, and rebased when the running tree changes. */
 #ifndef CONFIG_PAST_H
 #define CONFIG_PAST_H
 

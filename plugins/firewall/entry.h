@@ -29,7 +29,7 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
  * message. */
 int entry_end(struct entry *e, int result, struct orb_err *err);
 
-/* Swaps it in, or out again, and reports the state in use. */
+/* A member of the configured entry; NULL when it is absent. */
 const cJSON *entry_member(const struct entry *e, const char *name);
 /* A member that is text, NULL otherwise. */
 const char *entry_text(const struct entry *e, const char *name);
