@@ -45,6 +45,7 @@ def foreign(world, command):
     world.dirty = command != UNDO
     world.learned |= "accept_redirects=1" in command
     world.uncounted |= "rp_filter=1" in command or "vx0" in command  # what the device reports goes out at a time of its own
+    world.vxlan = command != UNDO and (world.vxlan or "type vxlan" in command)
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
     time.sleep(OBEY_S)
     return [f"{command}: {'failed' if failed else 'done'}"]

@@ -233,6 +233,10 @@ def say(world, name, size, times=1, how=""):
         return talk.out(0, b"w" * size, change=wire.without_checksum) + talk.back(0, b"w") if four else []
     if how == "unasked":
         return sum((talk.back(talk.answer, bytes([i]) * size) for i in range(times + 1)), [])
+    if how == "pieces" and world.vxlan and wire.is6(talk.spec["src"]):
+        # With any program at XDP, also one that only passes, veth makes the buffers anew, and the kernel sends pieces
+        # into a vxlan device one by one that it else sends as the packet they make.
+        return talk.exchange(900)
     if how == "pieces":
         return talk.out(talk.plain, b"x" * 900, pieces=480) + talk.back(talk.answer, b"y" * 900, pieces=480)
     return sum((talk.exchange(size) for _ in range(times)), [])

@@ -114,6 +114,7 @@ class World:
         self.numbers, self.number, self.talks, self.received = set(), 0, {}, []
         self.moves, self.ways_said = 0, None  # how often routes or addresses changed
         self.uncounted = False
+        self.vxlan = False  # a foreign device that wraps packets
         self.chosen = {}  # ports the router chose at random: their names, in order of appearance
         self.counts, self.expected = [], None  # how much was received of each packet: here, and in the oracle
 
