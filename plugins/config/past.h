@@ -1,6 +1,6 @@
 /* The trees of older revisions, as overlays of the running tree. One is found by walking back from
- * the running tree, or from a cached one on the way, one patch per step. Those used last are cached,
- * within PAST_BYTES, and rebased when the running tree changes. */
+ * the running tree, or from a cached one on the way, one patch per step. Those used last are
+ * cached, within PAST_BYTES, and rebased when the running tree changes. */
 #ifndef CONFIG_PAST_H
 #define CONFIG_PAST_H
 
