@@ -50,8 +50,8 @@ def place_is_free(box):
 def calm(box):
     """The services that a breaker holds are started, as a person would."""
     box.until(SETTLE_S, lambda: matrix.forgive(box) is None, "the host answers")
-    box.until(SETTLE_S, lambda: place_is_free(box), "routing has its routes, or says which place is taken")
-    which = box.settle(SETTLE_S)
+    # routing says which place is taken when it has looked, which may be after the other services agree
+    which = box.until(SETTLE_S, lambda: place_is_free(box) and box.agreed(), "store, services and kernel agree")
     for new in (which == "old", which != "old"):
         box.commit(new, f"after the storm {new}")
         expect(box.settle(SETTLE_S) == ("new" if new else "old"), "commits do not run")
