@@ -257,13 +257,15 @@ int tree_delete(json_t *root, const char *pointer, bool prune)
 
 #define EXACT 9007199254740992.0 /* 2^53: up to here a double has every integer */
 
-json_t *tree_integers(json_t *value)
+json_t *tree_integers_pausing(json_t *value, void (*pause)(void *arg), void *arg)
 {
     const char *key;
     json_t *member;
     void *next;
     size_t i;
 
+    if (pause)
+        pause(arg);
     if (json_is_real(value)) {
         double d = json_real_value(value);
 
@@ -275,15 +277,20 @@ json_t *tree_integers(json_t *value)
     json_object_foreach_safe(value, next, key, member)
     {
         if (json_is_real(member))
-            json_object_set_new(value, key, tree_integers(json_incref(member)));
+            json_object_set_new(value, key, tree_integers_pausing(json_incref(member), NULL, NULL));
         else
-            tree_integers(member);
+            tree_integers_pausing(member, pause, arg);
     }
     json_array_foreach (value, i, member) {
         if (json_is_real(member))
-            json_array_set_new(value, i, tree_integers(json_incref(member)));
+            json_array_set_new(value, i, tree_integers_pausing(json_incref(member), NULL, NULL));
         else
-            tree_integers(member);
+            tree_integers_pausing(member, pause, arg);
     }
     return value;
+}
+
+json_t *tree_integers(json_t *value)
+{
+    return tree_integers_pausing(value, NULL, NULL);
 }

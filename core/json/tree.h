@@ -19,6 +19,9 @@ int tree_parse(const char *text, size_t len, const struct json_limits *limits, j
 /* Whole numbers become integers, whatever their spelling: 1400.0 and 14e2 are 1400. In place; value
  * itself is returned, or what replaces it (taken). */
 json_t *tree_integers(json_t *value);
+/* The same; pause (NULL: none) is called with arg between the values. Only the caller may use value
+ * meanwhile. */
+json_t *tree_integers_pausing(json_t *value, void (*pause)(void *arg), void *arg);
 /* Compact text with sorted keys (numeric keys in numeric order): the canonical form. */
 void tree_dump(const json_t *tree, struct buf *ret_text);
 /* The same; pause (NULL: none) is called with arg between the values, which must not change

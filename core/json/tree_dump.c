@@ -36,23 +36,39 @@ static const char *number_of(const char *key, size_t *ret_len)
     return key;
 }
 
-int tree_dump_compare(const char *a, const char *b)
-{
-    size_t a_len = 0, b_len = 0;
-    const char *na = number_of(a, &a_len), *nb = number_of(b, &b_len);
-    int r;
+/* A member and what its key is compared by. */
+struct member {
+    const char *key, *number; /* number_of(key) */
+    size_t len;               /* of number */
+    const json_t *value;
+};
 
-    if (!na != !nb)
-        return na ? -1 : 1;
-    if (na && a_len != b_len)
-        return a_len < b_len ? -1 : 1;
-    r = na ? memcmp(na, nb, a_len) : 0;
-    return r ? r : strcmp(a, b);
+static struct member member_of(const char *key, const json_t *value)
+{
+    struct member m = {.key = key, .value = value};
+
+    m.number = number_of(key, &m.len);
+    return m;
 }
 
-static int on_compare(const void *a, const void *b)
+static int on_compare(const void *one, const void *other)
 {
-    return tree_dump_compare(*(const char *const *)a, *(const char *const *)b);
+    const struct member *a = one, *b = other;
+    int r;
+
+    if (!a->number != !b->number)
+        return a->number ? -1 : 1;
+    if (a->number && a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    r = a->number ? memcmp(a->number, b->number, a->len) : 0;
+    return r ? r : strcmp(a->key, b->key);
+}
+
+int tree_dump_compare(const char *a, const char *b)
+{
+    const struct member one = member_of(a, NULL), other = member_of(b, NULL);
+
+    return on_compare(&one, &other);
 }
 
 static void line(struct dump *d)
@@ -67,22 +83,22 @@ static void line(struct dump *d)
 static void dump_object(struct dump *d, const json_t *node)
 {
     size_t n = json_object_size(node), i = 0;
-    AUTO_FREE const char **keys = xcalloc(n, sizeof(*keys));
+    AUTO_FREE struct member *members = xcalloc(n, sizeof(*members));
     const char *key;
-    json_t *member;
+    json_t *value;
 
-    json_object_foreach ((json_t *)node, key, member)
-        keys[i++] = key;
-    qsort(keys, n, sizeof(*keys), on_compare);
+    json_object_foreach ((json_t *)node, key, value)
+        members[i++] = member_of(key, value);
+    qsort(members, n, sizeof(*members), on_compare);
     buf_addc(d->to, '{');
     d->depth++;
     for (i = 0; i < n; i++) {
         if (i)
             buf_addc(d->to, ',');
         line(d);
-        buf_add_json(d->to, keys[i], strlen(keys[i]));
+        buf_add_json(d->to, members[i].key, strlen(members[i].key));
         buf_adds(d->to, d->pretty ? ": " : ":");
-        dump_value(d, json_object_get(node, keys[i]));
+        dump_value(d, members[i].value);
     }
     d->depth--;
     if (n)

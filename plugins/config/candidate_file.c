@@ -71,7 +71,8 @@ static bool sum_fits(const char *line, size_t len)
            !memcmp(again.data + 1, line + len - SUM_TAIL + 1, SUM_TAIL - 1);
 }
 
-void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
+void candidate_file_line(const struct parts *parts, struct buf *text, uint64_t base,
+                         const char *path, const json_t *value)
 {
     struct json_write w = json_write_to(text);
     size_t from = text->len;
@@ -80,7 +81,7 @@ void candidate_file_line(struct buf *text, uint64_t base, const char *path, cons
     json_write_integer(&w, "base", (int64_t)base);
     json_write_string(&w, "path", path);
     if (value)
-        tree_dump(value, json_write_place(&w, "value"));
+        parts_dump(parts, value, json_write_place(&w, "value"));
     write_sum(&w, text->data + from, text->len - from);
     json_write_end(&w);
     buf_addc(text, '\n');
@@ -98,17 +99,19 @@ static void user_line(const struct candidate *c, struct buf *text)
     buf_addc(text, '\n');
 }
 
-/* Whole, or the file is as before. */
-static int write_whole(int fd, off_t from, const struct buf *text)
+/* Whole, a piece at a time, or the file has from bytes as before. */
+static int write_whole(const struct parts *parts, int fd, off_t from, const struct buf *text)
 {
-    ssize_t n = write(fd, text->data, text->len);
-    int r = n < 0 ? -errno : -ENOSPC;
+    for (size_t at = 0; at < text->len; at += PIECE) {
+        size_t len = text->len - at < PIECE ? text->len - at : PIECE;
+        ssize_t n = write(fd, text->data + at, len);
+        int r = n < 0 ? -errno : -ENOSPC;
 
-    if (n == (ssize_t)text->len)
-        return 0;
-    if (ftruncate(fd, from) < 0)
-        r = -errno;
-    return r;
+        if (n != (ssize_t)len)
+            return ftruncate(fd, from) < 0 ? -errno : r;
+        parts_pause(parts);
+    }
+    return 0;
 }
 
 static void saved(struct engine *engine, struct candidate *c, int result)
@@ -122,9 +125,9 @@ static void saved(struct engine *engine, struct candidate *c, int result)
 void candidate_file_append(struct engine *engine, struct candidate *c, const struct buf *lines)
 {
     AUTO_FREE char *path = file_of(engine, c->user);
-    AUTO(buf) struct buf text = {0};
     AUTO_FD int fd = -1;
     off_t size;
+    int r = 0;
 
     if (c->unsaved && engine->host.now_ms(engine->host.arg) < c->save_at)
         return; /* it stays behind */
@@ -139,10 +142,13 @@ void candidate_file_append(struct engine *engine, struct candidate *c, const str
         saved(engine, c, -errno);
         return;
     }
-    if (size == 0)
-        user_line(c, &text);
-    buf_add(&text, buf_str(lines), lines->len);
-    saved(engine, c, write_whole(fd, size, &text));
+    if (size == 0) {
+        AUTO(buf) struct buf head = {0};
+
+        user_line(c, &head);
+        r = write_whole(&engine->parts, fd, 0, &head);
+    }
+    saved(engine, c, r < 0 ? r : write_whole(&engine->parts, fd, size, lines));
 }
 
 const char *candidate_file_unsaved(const struct candidate *candidate)
@@ -162,17 +168,16 @@ static int write_changes(struct engine *engine, const struct candidate *candidat
         int r;
 
         if (i < candidate->changes.count)
-            candidate_file_line(&lines, c->base, c->path, c->value);
+            candidate_file_line(&engine->parts, &lines, c->base, c->path, c->value);
         if (i < candidate->changes.count && lines.len < PIECE)
             continue;
         if (*ret_len + lines.len > MAX_FILE) /* it would not be read back */
             return -EFBIG;
-        r = write_whole(fd, (off_t)*ret_len, &lines);
+        r = write_whole(&engine->parts, fd, (off_t)*ret_len, &lines);
         *ret_len += lines.len;
         if (r < 0 || i >= candidate->changes.count)
             return r;
         buf_clear(&lines);
-        parts_pause(&engine->parts);
     }
 }
 

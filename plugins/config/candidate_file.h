@@ -5,8 +5,9 @@
 
 #include "plugins/config/candidate.h"
 
-/* Adds a line of the file to text; value NULL: a deletion. */
-void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value);
+/* Adds a line of the file to text, in slices; value NULL: a deletion. */
+void candidate_file_line(const struct parts *parts, struct buf *text, uint64_t base,
+                         const char *path, const json_t *value);
 /* Appends lines of changes that c has already. */
 void candidate_file_append(struct engine *engine, struct candidate *c, const struct buf *lines);
 /* Rewrites the file from memory. */

@@ -66,29 +66,31 @@ static int put(struct edit *edit, const char *path, json_t *value, struct orb_er
     int r = validate_edit(&engine->parts, &c->changes, engine->store.running, path, &value, err);
 
     if (r == 0)
-        r = candidate_room_take(engine, c, path, overlay_bytes_of_change(path, value), err);
+        r = candidate_room_take(engine, c, path,
+                                overlay_bytes_of_change(&engine->parts, path, value), err);
     if (r < 0) {
         json_decref(value);
         return r;
     }
-    candidate_file_line(&edit->lines, c->changes.stamp, path, value);
+    candidate_file_line(&engine->parts, &edit->lines, c->changes.stamp, path, value);
     overlay_undo_note(&edit->undo, &c->changes, path);
     return overlay_set(&c->changes, engine->store.running, path, value, err);
 }
 
 /* RFC 7396 applied to nothing: nulls have nothing to delete. */
-static void strip_nulls(json_t *value)
+static void strip_nulls(const struct parts *parts, json_t *value)
 {
     const char *key;
     json_t *member;
     void *next;
 
+    parts_pause(parts);
     json_object_foreach_safe(value, next, key, member)
     {
         if (json_is_null(member))
             json_object_del(value, key);
         else
-            strip_nulls(member);
+            strip_nulls(parts, member);
     }
 }
 
@@ -110,7 +112,7 @@ static int merge(struct edit *edit, const char *path, json_t *value, struct orb_
     if (json_is_null(value))
         return put(edit, path, NULL, err);
     if (is_new_entry(engine, c, path)) {
-        strip_nulls(value);
+        strip_nulls(&engine->parts, value);
         return put(edit, path, json_incref(value), err);
     }
     if (*path && (!json_is_object(value) || json_object_size(value) == 0)) {

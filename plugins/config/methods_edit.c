@@ -133,7 +133,7 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
     if (r < 0)
         return r;
     buf_fini(&c->load);
-    tree = tree_integers(tree);
+    tree = parts_integers(&e->parts, tree);
     if (!strcmp(mode, "replace"))
         r = edit_replace(&edit, tree, err);
     else

@@ -548,7 +548,7 @@ int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patc
 
         if (!path || !*path)
             return orb_fail(err, ORB_E_INVALID, "change %zu has no path", i);
-        r = overlay_set(o, base, path, json_deep_copy(value), err);
+        r = overlay_set(o, base, path, parts_copy(o->parts, value), err);
         if (r < 0)
             return r;
         parts_pause(o->parts);

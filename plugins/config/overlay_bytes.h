@@ -4,10 +4,10 @@
 
 #include "plugins/config/overlay.h"
 
-/* Of a value, NULL: none. */
-size_t overlay_bytes_of_value(const json_t *value);
+/* Of a value, NULL: none. In slices, as all here (parts NULL: at once). */
+size_t overlay_bytes_of_value(const struct parts *parts, const json_t *value);
 /* Of a change of path to value. */
-size_t overlay_bytes_of_change(const char *path, const json_t *value);
+size_t overlay_bytes_of_change(const struct parts *parts, const char *path, const json_t *value);
 /* Of all changes. */
 size_t overlay_bytes(const struct overlay *o);
 

@@ -127,12 +127,35 @@ void parts_drop(const struct parts *parts, json_t *value)
     parts_pause(parts);
 }
 
+json_t *parts_copy(const struct parts *parts, const json_t *value)
+{
+    const char *key;
+    json_t *copy, *one;
+    size_t i;
+
+    parts_pause(parts);
+    if (!json_is_object(value) && !json_is_array(value))
+        return json_deep_copy(value);
+    copy = json_is_object(value) ? json_object() : json_array();
+    json_object_foreach ((json_t *)value, key, one)
+        json_object_set_new_nocheck(copy, key, parts_copy(parts, one));
+    json_array_foreach (value, i, one)
+        json_array_append_new(copy, parts_copy(parts, one));
+    return copy;
+}
+
 struct json_limits parts_limits(const struct parts *parts)
 {
     return (struct json_limits){.depth = JSON_MAX_DEPTH,
                                 .keys = JSON_MAX_TREE_KEYS,
                                 .pause = parts->now.in_slices ? parts->pause : NULL,
                                 .arg = parts->pause_arg};
+}
+
+json_t *parts_integers(const struct parts *parts, json_t *value)
+{
+    return tree_integers_pausing(value, parts->now.in_slices ? parts->pause : NULL,
+                                 parts->pause_arg);
 }
 
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text)

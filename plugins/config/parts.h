@@ -52,6 +52,10 @@ void parts_pause(const struct parts *parts);
 void parts_drop(const struct parts *parts, json_t *value);
 /* Limits for tree_parse() of a configuration, in slices. */
 struct json_limits parts_limits(const struct parts *parts);
+/* tree_integers() of a large value, in slices; value is taken. */
+json_t *parts_integers(const struct parts *parts, json_t *value);
+/* A deep copy of a large value, in slices; parts NULL: at once. NULL: of NULL. The caller's. */
+json_t *parts_copy(const struct parts *parts, const json_t *value);
 /* tree_dump() of a large value, in slices. */
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
 /* The part that contains a path, or NULL. ret_rest (may be NULL): the pointer inside the part. */

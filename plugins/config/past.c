@@ -36,7 +36,7 @@ void past_copy(const struct overlay *from, struct overlay *to)
     to->count = to->cap = from->count;
     for (size_t i = 0; i < from->count; i++) {
         to->list[i] = (struct change){.path = xstrdup(from->list[i].path),
-                                      .value = json_deep_copy(from->list[i].value),
+                                      .value = parts_copy(to->parts, from->list[i].value),
                                       .base = to->stamp};
         parts_pause(to->parts);
     }
@@ -165,7 +165,7 @@ static int go_on_from(struct store *store, struct walk *walk, struct orb_err *er
         past_copy(&p->overlay, &walk->overlay);
     for (size_t i = 0; laid && r == 0 && i < p->overlay.count; i++) {
         r = overlay_set(&walk->overlay, store->running, p->overlay.list[i].path,
-                        json_deep_copy(p->overlay.list[i].value), err);
+                        parts_copy(walk->overlay.parts, p->overlay.list[i].value), err);
         parts_pause(walk->overlay.parts);
     }
     walk->at = p->revision;

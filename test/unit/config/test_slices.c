@@ -233,6 +233,8 @@ TEST(what_is_asked_in_slices_among_others_is_answered_as_at_once)
 /* Services answer and peers go away in the middle of it, and commits change what others look at. */
 TEST(commits_and_peers_that_go_end_what_is_half_done)
 {
+    uint64_t commits = 0;
+
     for (unsigned seed = 1; seed < 9; seed++) {
         AUTO(buf) struct buf running = {0}, again = {0};
         unsigned random = seed;
@@ -259,7 +261,7 @@ TEST(commits_and_peers_that_go_end_what_is_half_done)
             fake_pump(&s.f);
         }
         ck_assert_uint_eq(s.answered, ALL);
-        ck_assert_uint_gt(s.f.engine->store.revision, 1);
+        commits += s.f.engine->store.revision - 1;
         engine_running(s.f.engine, &running);
         fake_close(&s.f);
         fake_open(&s.f);
@@ -267,15 +269,15 @@ TEST(commits_and_peers_that_go_end_what_is_half_done)
         ck_assert_str_eq(buf_str(&running), buf_str(&again));
         slices_free(&s);
     }
+    ck_assert_uint_ge(commits, 8); /* not every seed has one that succeeds */
 }
 
 /* ---- a whole configuration ---- */
 
-#ifdef __SANITIZE_ADDRESS__
-#define MOST_MS 1000
-#else
-#define MOST_MS 50
-#endif
+/* A step is a small part of the whole, in processor time: that does not depend on the machine. What
+ * else runs disturbs single steps of an attempt. */
+#define STEPS_AT_LEAST 20u
+#define ATTEMPTS 5u
 #define PIECE 120000u
 
 static uint64_t processor_us(void *arg)
@@ -298,11 +300,11 @@ static void long_configuration(struct buf *to)
     buf_adds(to, "}}}");
 }
 
-/* The longest step of it, in processor time. */
-static uint64_t load(struct slices *s, const struct buf *text, const char *mode)
+/* Whether its longest step was short. */
+static bool load(struct slices *s, const struct buf *text, const char *mode)
 {
     const struct engine_caller caller = {.peer = 1, .name = "ada"};
-    uint64_t longest = 0;
+    uint64_t longest = 0, sum = 0;
 
     for (size_t at = 0; at < text->len; at += PIECE) {
         AUTO(buf) struct buf in = {0};
@@ -319,6 +321,7 @@ static uint64_t load(struct slices *s, const struct buf *text, const char *mode)
             uint64_t took = processor_us(NULL) - begin;
 
             longest = took > longest ? took : longest;
+            sum += took;
             begin = processor_us(NULL);
             if (s->soon) {
                 s->soon = false;
@@ -330,7 +333,21 @@ static uint64_t load(struct slices *s, const struct buf *text, const char *mode)
         s->answers[0] = NULL;
         s->answered = 0;
     }
-    return longest;
+    printf("# %s: %zu bytes, %.1f ms, of which the longest step took %.1f\n", mode, text->len,
+           (double)sum / 1e3, (double)longest / 1e3);
+    return longest * STEPS_AT_LEAST < sum;
+}
+
+static bool load_anew(const struct buf *text, const char *mode)
+{
+    struct slices s;
+    bool ok;
+
+    slices_new(&s, true, false);
+    s.f.engine->host.now_us = processor_us;
+    ok = load(&s, text, mode);
+    slices_free(&s);
+    return ok;
 }
 
 TEST(no_step_of_loading_a_whole_configuration_holds_the_loop)
@@ -339,17 +356,12 @@ TEST(no_step_of_loading_a_whole_configuration_holds_the_loop)
 
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         AUTO(buf) struct buf text = {0};
-        struct slices s;
-        uint64_t longest;
+        unsigned attempts = 1;
 
-        slices_new(&s, true, false);
-        s.f.engine->host.now_us = processor_us;
         long_configuration(&text);
-        longest = load(&s, &text, modes[i]);
-        printf("# %s: %zu bytes, the longest step took %.1f ms\n", modes[i], text.len,
-               (double)longest / 1e3);
-        ck_assert_uint_lt(longest, MOST_MS * 1000u);
-        slices_free(&s);
+        while (!load_anew(&text, modes[i]))
+            ck_assert_msg(attempts++ < ATTEMPTS, "%s: a step took more than 1/%u of the whole",
+                          modes[i], STEPS_AT_LEAST);
     }
 }
 
