@@ -200,7 +200,8 @@ static size_t consume(struct conn *conn, unsigned char *data, size_t len)
         used += FRAME_HEADER + in.h.len;
         conn->events->frame(conn, &in);
         if (conn->blocked || (until && used < len && uv_hrtime() > until)) {
-            set_more(conn, used < len);
+            /* The beginning of a frame would take a turn of it for nothing. */
+            set_more(conn, inframe_get(data + used, len - used, &in, &err) != FRAME_MORE);
             break;
         }
     }
@@ -330,6 +331,11 @@ static void serve(struct conn *conn, int status, int events)
         leave(conn);
         return;
     }
+    if (conn_is_paused(conn)) { /* it is not read, so this is not its turn */
+        if (events & UV_WRITABLE)
+            drain(conn);
+        return;
+    }
     if (!has_turn(conn, 0)) {
         check_stalled(conn);
         return;
@@ -386,6 +392,6 @@ void conn_resume(struct conn *conn)
         return;
     }
     watch(conn);
-    if (conn->more)
+    if (conn->more && conn->want_write) /* else it is writable, and has its turn by that event */
         on_poll(&conn->poll, 0, 0);
 }

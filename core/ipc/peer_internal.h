@@ -56,6 +56,7 @@ struct ipc_peer {
     uint64_t charged_ns; /* of this turn, to its sessions */
     struct share *share; /* NULL: a service, which has one connection */
     uint64_t share_round;
+    bool share_waits; /* was not served in this round when its turn came */
     /* method handles, subscriptions, requests */
     struct method_handle *handles;
     unsigned handle_count;

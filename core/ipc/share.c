@@ -21,8 +21,8 @@ struct share {
     uint64_t turn; /* the last one in which it was served */
     uint64_t used_ns;
     uint64_t round;
-    bool waits;   /* one that was not served in this round found nothing left in this turn */
-    bool waiting; /* or did so in the turn before: those that were served let it go first */
+    unsigned waiters; /* peers with share_waits */
+    bool waiting;     /* since before this turn: those that were served let them go first */
 };
 
 void share_join(struct ipc_peer *peer)
@@ -43,10 +43,22 @@ void share_join(struct ipc_peer *peer)
     peer->share = s;
 }
 
+static void set_waits(struct ipc_peer *peer, bool waits)
+{
+    if (!peer->share || peer->share_waits == waits)
+        return;
+    peer->share_waits = waits;
+    if (waits)
+        peer->share->waiters++;
+    else
+        peer->share->waiters--;
+}
+
 void share_leave(struct ipc_peer *peer)
 {
     struct share **at = &peer->broker->shares, *s = peer->share;
 
+    set_waits(peer, false);
     peer->share = NULL;
     if (!s || --s->peers)
         return;
@@ -61,14 +73,25 @@ void share_turn(struct broker *broker)
     broker->turn++;
 }
 
-static void look_at_turn(struct share *s, uint64_t turn)
+/* Whether one that was not served in this round will be read. It rests for a millisecond, so turns
+ * pass in which it is not looked at. One whose answers are not taken is not read. */
+static bool has_waiters(const struct broker *broker, const struct share *s)
 {
-    if (s->turn == turn)
+    if (!s->waiters)
+        return false;
+    for (const struct ipc_peer *p = broker->peers; p; p = p->next)
+        if (p->share == s && p->share_waits && !p->conn.dead && !p->conn.blocked)
+            return true;
+    return false;
+}
+
+static void look_at_turn(const struct broker *broker, struct share *s)
+{
+    if (s->turn == broker->turn)
         return;
-    s->turn = turn;
+    s->turn = broker->turn;
     s->used_ns = 0;
-    s->waiting = s->waits;
-    s->waits = false;
+    s->waiting = has_waiters(broker, s);
     s->round += !s->waiting;
 }
 
@@ -79,15 +102,16 @@ uint64_t share_left(struct ipc_peer *peer, uint64_t took_ns)
 
     if (!s)
         return TURN_NS;
-    look_at_turn(s, peer->broker->turn);
+    look_at_turn(peer->broker, s);
     s->used_ns += took_ns;
     served = peer->share_round == s->round;
     if (served && s->waiting)
         return 0;
     if (s->used_ns >= TURN_NS) {
-        s->waits |= !served;
+        set_waits(peer, peer->share_waits || !served);
         return 0;
     }
+    set_waits(peer, false);
     peer->share_round = s->round;
     return TURN_NS - s->used_ns;
 }
