@@ -1,6 +1,7 @@
 /* See suggest.h. Three rows of the usual table are enough; the one two rows back is for swaps. */
 #include "core/base/suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static unsigned least(unsigned a, unsigned b)
@@ -35,6 +36,15 @@ unsigned suggest_limit(const char *word)
     return (unsigned)(strlen(word) / 3) + 1;
 }
 
+/* Do the names differ only in their separators, as a key and its spelling of before do? */
+static bool is_respelled(const char *word, const char *name)
+{
+    for (; *word && *name; word++, name++)
+        if (*word != *name && !(*word == '_' && *name == '-'))
+            return false;
+    return !*word && !*name;
+}
+
 const char *suggest_nearest(const char *word, const char *const *names, size_t count)
 {
     unsigned best_distance = suggest_limit(word) + 1;
@@ -45,6 +55,8 @@ const char *suggest_nearest(const char *word, const char *const *names, size_t c
         size_t name_len = strlen(names[i]);
         unsigned d = suggest_distance(word, len, names[i], name_len);
 
+        if (is_respelled(word, names[i]))
+            return names[i];
         if (d < best_distance && d < name_len && name_len <= SUGGEST_MAX) {
             best_distance = d;
             best = names[i];

@@ -33,15 +33,6 @@ struct token_job {
     struct orb_err err; /* of the writing; code 0: written */
 };
 
-static void text_member(const char *input, size_t len, const char *key, char *to, size_t size)
-{
-    struct json_slice value;
-
-    to[0] = '\0';
-    if (json_member(input, len, key, &value))
-        json_text(&value, to, size);
-}
-
 /* ---- sessions ---- */
 
 static int login(struct orbitald *host, const struct host_caller *caller, const char *input,
@@ -52,7 +43,7 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
     uint32_t session;
     int r;
 
-    text_member(input, len, "token", token, sizeof(token));
+    json_text_member(input, len, "token", token, sizeof(token));
     r = auth_token_check(host->auth, token, name, role, err);
     if (r < 0) {
         log_warn(host->log, "audit.login-refused", KV("by", caller->name), KV("reason", err->text));
@@ -249,8 +240,8 @@ static int take_order(struct orbitald *host, struct host_req *req, const struct 
     job->req = req;
     job->what = revokes ? TOKEN_REVOKE : TOKEN_CREATE;
     job->lifetime_s = lifetime_s;
-    text_member(input, len, "name", job->name, sizeof(job->name));
-    text_member(input, len, "role", job->role, sizeof(job->role));
+    json_text_member(input, len, "name", job->name, sizeof(job->name));
+    json_text_member(input, len, "role", job->role, sizeof(job->role));
     job->kind = caller->kind;
     snprintf(job->user, sizeof(job->user), "%s", caller->name);
     enqueue(host, job);

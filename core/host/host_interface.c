@@ -25,15 +25,6 @@
 #define FIRST_CONFIG_MAX (200u << 10)
 #define SCHEMAS_MAX (255u << 10) /* with the closing brackets below FRAME_MAX */
 
-static void text_member(const char *input, size_t len, const char *key, char *to, size_t size)
-{
-    struct json_slice value;
-
-    to[0] = '\0';
-    if (json_member(input, len, key, &value))
-        json_text(&value, to, size);
-}
-
 static void answer(struct host_req *req, int r, const struct buf *out, const struct orb_err *err)
 {
     if (r < 0)
@@ -229,7 +220,7 @@ static int dispatch(struct orbitald *host, const char *method, const char *input
 {
     char name[80];
 
-    text_member(input, len, "name", name, sizeof(name));
+    json_text_member(input, len, "name", name, sizeof(name));
     if (!strcmp(method, "services"))
         services(host, out);
     else if (!strcmp(method, "service"))
@@ -241,7 +232,7 @@ static int dispatch(struct orbitald *host, const char *method, const char *input
     else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {
         char why[160];
 
-        text_member(input, len, "why", why, sizeof(why));
+        json_text_member(input, len, "why", why, sizeof(why));
         return (!strcmp(method, "service-late") ? control_kill : control_need)(host->supervisor,
                                                                                name, why, err);
     } else if (!strcmp(method, "follow"))
@@ -249,7 +240,7 @@ static int dispatch(struct orbitald *host, const char *method, const char *input
     else if (!strcmp(method, "interfaces"))
         introspect_list(host->broker, out);
     else if (!strcmp(method, "describe")) {
-        text_member(input, len, "interface", name, sizeof(name));
+        json_text_member(input, len, "interface", name, sizeof(name));
         return introspect_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
         return metrics_interface_host(host, input, len, out, err);

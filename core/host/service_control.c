@@ -39,22 +39,13 @@ static int run(struct orbitald *host, const char *method, const char *name, cons
     return control_stop(host->supervisor, name, user, err);
 }
 
-static void name_of(const char *input, char *name, size_t size)
-{
-    struct json_slice value;
-
-    name[0] = '\0';
-    if (json_member(input, strlen(input), "name", &value))
-        json_text(&value, name, size);
-}
-
 static void do_job(struct orbitald *host, const struct service_control_job *job)
 {
     struct orb_err err = {0};
     char name[80];
     int r;
 
-    name_of(job->input, name, sizeof(name));
+    json_text_member(job->input, strlen(job->input), "name", name, sizeof(name));
     r = run(host, job->method, name, job->user, &err);
     if (peer_kind_is_person(job->kind))
         log_notice(host->log, "audit.order", KV("user", job->user),
@@ -82,7 +73,7 @@ bool service_control_request(struct orbitald *host, struct host_req *req,
     job->user = xstrdup(caller->name);
     job->method = xstrdup(method);
     job->input = xstrndup(input, len);
-    name_of(job->input, name, sizeof(name));
+    json_text_member(job->input, strlen(job->input), "name", name, sizeof(name));
     /* the config service itself is what the reading waits for */
     if (confpart_is_being_read(host->services) && strcmp(name, "config")) {
         while (*end)

@@ -223,8 +223,7 @@ int json_text(const struct json_slice *value, char *to, size_t size)
     return 0;
 }
 
-/* A string member, "" when there is none or it does not fit. */
-static int text_member(const char *text, size_t len, const char *key, char *to, size_t size)
+int json_text_member(const char *text, size_t len, const char *key, char *to, size_t size)
 {
     struct json_slice value;
 
@@ -238,10 +237,10 @@ static int text_member(const char *text, size_t len, const char *key, char *to, 
 int json_read_error(const char *text, size_t len, struct orb_err *ret_err)
 {
     char name[64], path[ERROR_TEXT], words[ERROR_TEXT];
-    int r = text_member(text, len, "code", name, sizeof(name)), code = orb_code_parse(name);
+    int r = json_text_member(text, len, "code", name, sizeof(name)), code = orb_code_parse(name);
 
-    text_member(text, len, "path", path, sizeof(path));
-    text_member(text, len, "text", words, sizeof(words));
+    json_text_member(text, len, "path", path, sizeof(path));
+    json_text_member(text, len, "text", words, sizeof(words));
     orb_fail_at(ret_err, code, path, "%s", words[0] ? words : orb_code_text(code));
     return r;
 }

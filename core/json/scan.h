@@ -40,6 +40,9 @@ int json_member(const char *text, size_t len, const char *key, struct json_slice
 /* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. (Not
  * called json_string: jansson exports that name.) */
 int json_text(const struct json_slice *value, char *to, size_t size);
+/* Copies a string member of the object text (scanned before), as json_text() does. -1 when there is
+ * none or it does not fit: to is "". */
+int json_text_member(const char *text, size_t len, const char *key, char *to, size_t size);
 /* Reads an error as json_write_error writes it from the object text (already scanned). 0: ret_err
  * holds its code (ORB_E_INTERNAL: unknown name), its text (the code's sentence when it has none)
  * and its path, the latter two cut at their sizes; -1: there is no "code", ret_err is

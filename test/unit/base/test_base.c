@@ -91,6 +91,15 @@ TEST(what_lies_in_the_place_of_a_new_file_neither_holds_nor_leads_the_writer)
     ck_assert_int_eq(rmdir(dir), 0);
 }
 
+TEST(a_name_with_other_separators_is_suggested_before_all_others)
+{
+    static const char *const names[] = {"rx_byte", "rx-bytes", "a-b-c-d-e-f"};
+
+    ck_assert_str_eq(suggest_nearest("rx_bytes", names, 3), "rx-bytes");
+    ck_assert_str_eq(suggest_nearest("a_b_c_d_e_f", names, 3), "a-b-c-d-e-f"); /* five edits */
+    ck_assert_ptr_null(suggest_nearest("a_b_c_d_e_f_g", names, 3));
+}
+
 TEST(the_nearest_name_is_suggested_only_when_near)
 {
     static const char *const names[] = {"tcp", "udp", "icmp", "any"};

@@ -95,6 +95,87 @@ TEST(the_example_configuration_fits)
     }
 }
 
+/* Checks {OLD: 0} against the schema at pointer, if its objects are closed: the refusal of the
+ * spelling with underscores names the key. */
+static unsigned refuse_old(struct unit *unit, const char *file, const char *pointer,
+                           const json_t *schema)
+{
+    const json_t *others = json_object_get(schema, "additionalProperties");
+    unsigned count = 0;
+    const char *name;
+    json_t *unused;
+
+    json_object_foreach (json_object_get(schema, "properties"), name, unused) {
+        AUTO_FREE char *old = xstrdup(name);
+        AUTO(buf) struct buf text = {0}, words = {0};
+        struct schema *compiled;
+        struct orb_err err;
+
+        if (!strchr(name, '-') || (others && !json_is_false(others)) ||
+            json_object_get(schema, "patternProperties"))
+            continue;
+        for (char *at = old; (at = strchr(at, '-'));)
+            *at = '_';
+        buf_addf(&text, "{\"%s\":0}", old);
+        buf_addf(&words, "did you mean %s?", name);
+        ck_assert_msg(schema_compile_unit(unit, pointer, &compiled, &err) == 0, "%s%s: %s", file,
+                      pointer, err.text);
+        schema_finish_unit(unit);
+        ck_assert_int_eq(schema_check(compiled, text.data, text.len, "", &err), ORB_E_SCHEMA);
+        ck_assert_msg(strstr(err.text, buf_str(&words)) && strstr(err.path, old), "%s%s %s: %s %s",
+                      file, pointer, old, err.path, err.text);
+        count++;
+    }
+    return count;
+}
+
+static unsigned refuse_all_old(struct unit *unit, const char *file, const char *pointer,
+                               const json_t *value)
+{
+    unsigned count = 0;
+    const char *name;
+    json_t *member;
+
+    if (json_is_object(json_object_get(value, "properties")))
+        count += refuse_old(unit, file, pointer, value);
+    json_object_foreach ((json_t *)value, name, member) {
+        AUTO_FREE char *below = NULL;
+
+        if (strpbrk(name, "~/"))
+            continue;
+        below = buf_format("%s/%s", pointer, name);
+        count += refuse_all_old(unit, file, below, member);
+    }
+    return count;
+}
+
+TEST(a_key_with_underscores_is_refused_with_the_key_named)
+{
+    static const char *const files[] = {
+        "core/pkg/manifest.schema.json",   "core/host/auth.schema.json",
+        "core/host/dataplane.schema.json", "core/host/host.schema.json",
+        "core/host/services.defs.json",    "core/host/system.defs.json",
+        "core/host/system.tokens.json",    "plugins/config/schema.json",
+        "plugins/firewall/schema.json",    "plugins/interfaces/schema.json",
+        "plugins/routing/schema.json",     "api/schema.json",
+    };
+    unsigned count = 0;
+
+    for (size_t f = 0; f < ARRAY_LEN(files); f++) {
+        AUTO(json_t) json_t *all = NULL;
+        AUTO(buf) struct buf text = {0};
+        struct unit *unit;
+        struct orb_err err;
+
+        part(files[f], "", &text);
+        ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &all, &err), 0);
+        ck_assert_int_eq(schema_compile_unit_new(text.data, text.len, true, &unit, &err), 0);
+        count += refuse_all_old(unit, files[f], "", all);
+        schema_compile_unit_free(unit);
+    }
+    ck_assert_uint_ge(count, 60);
+}
+
 static const struct {
     const char *package, *value, *path, *words;
 } bad[] = {
