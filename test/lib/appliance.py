@@ -164,7 +164,7 @@ class Appliance:
         return self.json("service", "show", name)
 
     def until(self, seconds, condition, what):
-        """Asks again until condition() is true, for machine.patient(seconds); errors on the way count as not yet."""
+        """Calls condition() until it is true, for machine.patient(seconds); an exception counts as false."""
         seconds = machine.patient(seconds)
         end = time.monotonic() + seconds
         last = None

@@ -1,5 +1,5 @@
-/* A kernel before Linux 6.16 as far as SO_PASSRIGHTS goes, for a daemon that is preloaded with it:
- * the option is not known. */
+/* Preloaded into a daemon it simulates a kernel before Linux 6.16 without the option
+ * SO_PASSRIGHTS. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """container.py COMMAND... - runs COMMAND where Landlock is forbidden and /proc/sys is read-only, as in
-plain systemd-nspawn and Docker: what tests and demo say there can be seen on any machine (root)."""
+plain systemd-nspawn and Docker: shows on any machine (as root) what tests and demo print there."""
 import ctypes
 import os
 import struct

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 
         if (argc >= 2 && !strstr(t->test->name, argv[1]))
             continue;
-        tcase = tcase_create(t->test->name); /* one each: results know their case's name only */
+        tcase = tcase_create(t->test->name); /* one each: a result has only the name of its case */
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, t->test);
         suite_add_tcase(suite, tcase);

@@ -1,8 +1,8 @@
-"""Holds the kernel's network lock (rtnl): changes of links, addresses, disciplines and many lists wait for it, in all
-namespaces. Says "held" when it has it, and gives it back when standard input ends.
+"""Holds the kernel's network lock (rtnl): changes of links, addresses and queueing disciplines, and many dumps, wait
+for it, in all namespaces. Prints "held" when it has the lock, and releases it when standard input ends.
 
-An ioctl of ethtool copies its argument while it has the lock; the argument's second half lies on a page that is only
-there once this program says so (userfaultfd)."""
+An ioctl of ethtool copies its argument while it has the lock; the second half of the argument is on a page that this
+program supplies only at the end (userfaultfd)."""
 import ctypes
 import fcntl
 import mmap

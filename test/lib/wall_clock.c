@@ -1,6 +1,6 @@
-/* A wall clock that a test sets. Preloaded, it adds the seconds that stand in the file wall-clock
- * beside it (one int64_t, mapped once, so that it can be read in any sandbox) to whatever the
- * process asks the wall clock for. Without that file, and for all other clocks, all is as it is. */
+/* A wall clock that a test sets. Preloaded, it adds the seconds in the file wall-clock beside it
+ * (one int64_t, mapped once, so that it can be read in any sandbox) to every reading of the wall
+ * clock by the process. Without that file, and for all other clocks, readings are unchanged. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>

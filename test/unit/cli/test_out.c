@@ -103,7 +103,7 @@ TEST(a_newline_inside_a_json_string_forges_no_line)
 {
     AUTO(buf) struct buf plain = {0};
 
-    text_json("{\"a\":\"x\ny\"}", &plain); /* no JSON at all: a daemon that lies */
+    text_json("{\"a\":\"x\ny\"}", &plain); /* no JSON at all: a broken daemon */
     ck_assert_str_eq(buf_str(&plain), "{\"a\":\"x\\u000ay\"}");
 }
 

@@ -61,7 +61,7 @@ SEC("xdp") int nothing(struct xdp_md *ctx)
     return XDP_PASS;
 }
 
-/* IPv4 keys stand in the same place, in the low halves. */
+/* IPv4 keys use the same place, in the low halves. */
 static __always_inline int run(__u32 family)
 {
     __u32 at = next++ & mask, slot;

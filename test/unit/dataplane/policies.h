@@ -22,8 +22,8 @@ struct policies_shape {
 /* Makes a policy; the zones dmz, guest, lan, wan exist with one interface each. */
 void policies_random(struct policy *policy, const struct policies_shape *shape,
                      struct random *random);
-/* Whether a TCP SYN (or anything else new) from 02:02:02:02:02:02 has what a rule asks for beside
- * what the classifier looks up. */
+/* Whether a TCP SYN (or anything else new) from 02:02:02:02:02:02 matches the conditions of a rule
+ * that the classifier does not look up. */
 bool policies_asks(const struct policy_rule *rule, const struct classify_header *header);
 /* A header near (inside, on a boundary, one beyond, one bit beside) a random rule, or anywhere. */
 void policies_header(const struct policy *policy, struct random *random,

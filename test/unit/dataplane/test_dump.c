@@ -1,4 +1,4 @@
-/* Lists of netlink from a kernel that says them wrong: test/fuzz/kernel.h gives the answers. */
+/* Netlink dumps with malformed answers, which test/fuzz/kernel.h supplies. */
 #include <linux/if_link.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>

@@ -64,7 +64,7 @@ static const struct buf *answer_to(const struct nlmsghdr *request)
     return NULL;
 }
 
-/* Each message in memory of its own, so that a reader that goes beyond it is caught. */
+/* Each message in memory of its own, so that a read beyond its end is detected. */
 int dump_run(int protocol, const struct nlmsghdr *request, dump_fn *each, void *arg)
 {
     const struct buf *answer = answer_to(request);
@@ -301,7 +301,7 @@ static void names_lan0_or_everything(const struct foreign *foreign)
     ck_assert(foreign->places[0].prefix || !strcmp(foreign->places[0].name, "lan0"));
 }
 
-/* Wherever its message ends, a rule never says less than the whole. */
+/* Wherever a message is cut, its rule never has a smaller scope than the whole one. */
 TEST(a_rule_that_is_cut_off_is_about_its_interface_or_about_everything)
 {
     rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
@@ -769,7 +769,7 @@ TEST(a_kernel_that_lists_no_hooks_is_asked_once)
     ck_assert_uint_eq(foreign.flags, 0);
 }
 
-/* ---- what is said ---- */
+/* ---- what is reported ---- */
 
 static struct foreign_sum sum_of(struct dataplane *dp, const char *name, uint32_t *ret_kinds,
                                  char *reason, size_t size)
@@ -904,7 +904,7 @@ TEST(a_list_that_changes_each_time_it_is_read_stays_the_kernels)
     AUTO_FREE struct dataplane *dp = with_port(&control);
 
     chain("t", NF_INET_FORWARD, 1);
-    answers.rules_error = -ENOENT; /* the chain went, says each of the tries */
+    answers.rules_error = -ENOENT; /* each of the attempts finds the chain deleted */
     ck_assert_int_eq(foreign_read(dp), -EINTR);
     ck_assert(foreign_watch_is_reading(dp));
 }

@@ -1,4 +1,5 @@
-/* dataplane/found.c: what was there before is never forgotten in silence, and never made up. */
+/* dataplane/found.c: the values found before Orbital are never lost silently, and never invented.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,4 +1,5 @@
-/* The ruleset's text goes to the real nft, in a network namespace that ends with the test. */
+/* The text of the ruleset is loaded by the real nft, in a network namespace that ends with the
+ * test. */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -208,7 +209,7 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     ck_assert_ptr_null(tally_find(&list, 500));
 }
 
-/* What a rule with more expressions reads like, in the hook where it stands. */
+/* The text of a rule with more expressions, in its hook. */
 TEST(each_expression_is_in_the_text)
 {
     static const char *const lines[] = {

@@ -1,4 +1,4 @@
-/* policy_put and policy_check: what is taken, and what each refusal says. */
+/* policy_put and policy_check: what is accepted, and the text of each refusal. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

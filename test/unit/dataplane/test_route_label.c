@@ -1,4 +1,4 @@
-/* Where the flow label of IPv6 decides, as the kernel's messages say it (dataplane/route_label.c).
+/* Where the flow label of IPv6 decides, by the kernel's messages (dataplane/route_label.c).
  */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>

@@ -1,4 +1,4 @@
-/* The MTU of routes as the kernel's messages say it (dataplane/route_mtu.c). */
+/* The MTU of routes in the kernel's messages (dataplane/route_mtu.c). */
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>

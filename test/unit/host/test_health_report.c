@@ -43,7 +43,7 @@ TEST(a_failed_service_of_the_appliance_itself_is_failed_and_a_feature_is_degrade
 
     s.reason = "it broke";
     ck_assert_int_eq(level_of(s, "firewall has failed: it broke"), HEALTH_FAILED);
-    s.shipped = false; /* a third party's, whatever phase it claims */
+    s.shipped = false; /* a third-party service, whatever its phase */
     ck_assert_int_eq(level_of(s, "has failed"), HEALTH_DEGRADED);
     s = view("hotspot", SERVICE_FAILED, PHASE_FEATURES);
     ck_assert_int_eq(level_of(s, "hotspot has failed: no reason is known"), HEALTH_DEGRADED);
@@ -184,7 +184,7 @@ TEST(a_problem_called_failed_is_believed_of_the_appliances_own_services_only)
     s = view("hotspot", SERVICE_RUNNING, PHASE_FEATURES);
     s.problems = &list;
     ck_assert_int_eq(level_of(s, "damaged"), HEALTH_DEGRADED);
-    s.state = SERVICE_DISABLED; /* what it said before it was stopped is old */
+    s.state = SERVICE_DISABLED; /* what it reported before it was stopped is outdated */
     ck_assert_int_eq(level_of(s, NULL), HEALTH_OK);
 }
 
@@ -279,7 +279,7 @@ TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
 
 /* ---- room in the answer ---- */
 
-/* As much as a service can say, each character six bytes of JSON. */
+/* The longest report of a service, each character six bytes of JSON. */
 static struct problems loud(struct problem items[ORB_PROBLEMS_MAX])
 {
     for (unsigned i = 0; i < ORB_PROBLEMS_MAX; i++) {

@@ -61,7 +61,7 @@ TEST(a_fifo_in_the_place_of_the_file_does_not_hold_the_start)
 
         ck_assert_int_eq(mkfifo(path, 0600), 0);
         ck_assert_uint_eq(starts_note_at(dir, 1000, &err), 1);
-        ck_assert_int_eq(err.code, i == 0 ? ORB_E_INVALID : 0); /* replaced, and told */
+        ck_assert_int_eq(err.code, i == 0 ? ORB_E_INVALID : 0); /* replaced, and reported */
         starts_forget(dir);
     }
     away(dir);

@@ -8,7 +8,7 @@ struct row {
     const char *words;
 };
 
-/* Asks for every row; what is allowed reaches echo. */
+/* Calls the method of every row; allowed calls reach echo. */
 static void ask(struct wire *caller, struct wire *echo, const char *to, const struct row *rows,
                 size_t count)
 {

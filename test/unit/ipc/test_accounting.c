@@ -13,7 +13,7 @@ static const char *say(void)
     return big;
 }
 
-/* Connects, asks 60 times and hangs up. 1: an answer said busy. */
+/* Connects, sends 60 requests and disconnects. 1: an answer was busy. */
 static int ask_and_leave(struct world *world, const char *name)
 {
     static const char env[] = "{\"to\":\"echo\",\"method\":\"say\"}";
@@ -49,7 +49,7 @@ TEST(a_provider_that_is_busy_is_not_ended_by_who_asks_it)
         busy += ask_and_leave(&world, names[i % 4]);
     ck_assert_int_gt(busy, 300);
     ck_assert_int_eq(echo.closed, 0);
-    /* Nothing of what was refused is announced, cancelled or said to be gone. */
+    /* No refused request is announced, cancelled or reported as ended. */
     peer_ping(echo.peer);
     do {
         wire_get(&echo, &got);
@@ -82,7 +82,7 @@ TEST(one_who_keeps_asking_leaves_others_their_part)
     do
         wire_get(&echo, &got);
     while (!strstr(got.payload, "of lee"));
-    /* What was read is forgotten. */
+    /* What was read is no longer charged. */
     ck_assert_int_eq(ask_and_leave(&world, "kim"), 0);
     world_fini(&world);
     wire_close(&echo);

@@ -238,7 +238,7 @@ TEST(one_that_has_no_turn_is_asked_again)
     turn(&end);
     turn(&end);
     ck_assert_int_eq(end.frames, 0);
-    ck_assert_int_eq(end.stalled, 0); /* its socket says when to go on */
+    ck_assert_int_eq(end.stalled, 0); /* its socket becomes writable again */
     end.no_turn = false;
     turn(&end);
     ck_assert_int_eq(end.frames, 3);

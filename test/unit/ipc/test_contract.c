@@ -1,4 +1,4 @@
-/* core/ipc/contract.c: what a schema.json may say. */
+/* core/ipc/contract.c: what a schema.json may contain. */
 #include <string.h>
 
 #include "core/base/own.h"

@@ -101,7 +101,7 @@ TEST(the_host_answers_now_later_or_with_an_error)
     wire_quiet(&admin);
     host_reply(desk.kept, "{}", 2);
     wire_expect(&admin, &got, FRAME_REP);
-    /* the caller goes first: the answer only ends the request */
+    /* the caller disconnects first: the answer only ends the request */
     wire_user(&world, &gone, "lee", "admin");
     say(&gone, 0, "act", NULL);
     wire_quiet(&gone);
@@ -109,7 +109,7 @@ TEST(the_host_answers_now_later_or_with_an_error)
     wire_close(&gone);
     world_until(&world, &gone.closed);
     host_reply(late, "{}", 2);
-    /* the broker goes first */
+    /* the broker is freed first */
     say(&admin, 0, "act", NULL);
     wire_quiet(&admin);
     world_fini(&world);

@@ -36,7 +36,8 @@ TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
                                  "\"echo/work\",\"service.echo/abort\",\"service.echo/apply\","
                                  "\"service.echo/prepare\"]"));
     ck_assert_ptr_nonnull(strstr(got.payload, ",\"instance\":\"home\",\"sockets\":{\"http\":10}}"));
-    ck_assert_ptr_null(strstr(got.payload, "another")); /* who it is the broker says */
+    ck_assert_ptr_null(
+        strstr(got.payload, "another")); /* the broker supplies the caller's identity */
     ck_assert_int_eq(scan_json(got.payload, strlen(got.payload), NULL, NULL), 0);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"limits\":{\"frame\":262144"));
     world_fini(&world);

@@ -96,7 +96,7 @@ TEST(the_last_value_of_a_state_is_told_to_a_new_subscriber)
     subscribe(&late, "changed");
     expect_event(&late, "changed", "{\"n\":2}");
     wire_quiet(&late);
-    /* what a dead provider said is not replayed */
+    /* the last value of a provider that ended is not replayed */
     wire_close(&echo);
     world_until(&world, &echo.closed);
     wire_echo(&world, &echo);

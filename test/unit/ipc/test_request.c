@@ -165,7 +165,7 @@ TEST(the_caller_gets_deadline_and_the_provider_cancel)
     wire_expect_err(&caller, 2, "deadline", "echo did not answer say within 0.02 s");
     wire_expect(&echo, &got, FRAME_CANCEL);
     ck_assert_uint_eq(got.h.corr, corr);
-    /* the late answer goes nowhere */
+    /* the late answer is dropped */
     wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = corr}, NULL, "{}");
     wire_expect_err(&caller, 1, "deadline", "");
     wire_quiet(&caller);
@@ -214,7 +214,7 @@ TEST(progress_that_is_older_than_the_deadline_puts_nothing_off)
     wire_put(&echo, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
     wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, "{}");
     wire_expect(&caller, &got, FRAME_REP); /* the loop has read both */
-    uv_sleep(250);                         /* the loop stands still */
+    uv_sleep(250);                         /* the loop does not run */
     wire_expect_err(&caller, 1, "deadline", "did not answer work within 0.1 s");
     end(&world, &echo, &caller);
 }

@@ -1,5 +1,5 @@
-/* The world of a broker test: a real loop, a broker, and the other ends of real socketpairs that
- * the test speaks raw frames on. Waiting means running the loop, at most 10 s. */
+/* The world of a broker test: a real loop, a broker, and the other ends of real socketpairs, on
+ * which the test sends and reads raw frames. Waiting runs the loop, for at most 10 s. */
 #ifndef TEST_UNIT_IPC_WIRE_H
 #define TEST_UNIT_IPC_WIRE_H
 
@@ -56,7 +56,7 @@ void world_turns(struct world *world, int turns);
  * is not that: it waits for a descriptor behind a timer that did what was waited for. */
 void world_turn(struct world *world);
 
-/* A connection that has not said HELLO. */
+/* A connection that has not sent HELLO. */
 void wire_connect(struct world *world, struct wire *wire, const struct peer_spec *spec);
 void wire_service(struct world *world, struct wire *wire, const char *name,
                   const char *const *capabilities);

@@ -1,7 +1,7 @@
 /* Runs the public JSON-Schema-Test-Suite against the validator. Debian's package ends at draft 7:
  * the newest draft in the directory is taken (2020-12 where there is one), with "definitions" read
  * as "$defs" for the old one. A group may only be skipped because its schema does not compile; that
- * keyword is counted. What is skipped for another reason stands by name in the table below. */
+ * keyword is counted. Groups skipped for another reason are named in the table below. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Schemas come from packages: whatever they say, compiling and checking take a bounded time. */
+/* Schemas come from packages: whatever they contain, compiling and checking take a bounded time. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-/* core/json/regex: patterns mean what ECMA-262 says, and cost what their size says. */
+/* core/json/regex: patterns match as in ECMA-262, at a cost bounded by their size. */
 #include <string.h>
 
 #include "core/base/buf.h"
@@ -23,7 +23,7 @@ static bool matches(const char *pattern, const char *text)
 TEST(a_pattern_matches_what_it_says)
 {
     static const struct {
-        const char *pattern, *yes, *no; /* separated by blanks; "" is said by <> */
+        const char *pattern, *yes, *no; /* separated by blanks; <> stands for "" */
     } table[] = {
         {"^[a-z][a-z0-9-]{0,14}$", "a lan-0 abcdefghijklmno", "A 0a <> abcdefghijklmnop a_b"},
         {"b", "abc b", "ac <>"},

@@ -1,5 +1,5 @@
-/* The validator: what it says about wrong values and wrong schemas. That it accepts and refuses the
- * right ones is the public suite's part (suite.c). */
+/* The validator: its errors about wrong values and wrong schemas. Which values it accepts is
+ * tested by the public suite (suite.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -120,7 +120,7 @@ TEST(a_part_of_a_value_is_masked_as_in_the_whole)
     ck_assert(schema_secret_hides(schema, "/a/7/k"));
     ck_assert(schema_secret_hides(schema, "/b/below"));
     ck_assert(!schema_secret_hides(schema, "/c"));
-    ck_assert(!schema_secret_hides(schema, "/gone")); /* an error may say that it is not known */
+    ck_assert(!schema_secret_hides(schema, "/gone")); /* an error may name an unknown key */
 }
 
 TEST(more_schemas_than_are_looked_at_hide_the_value)

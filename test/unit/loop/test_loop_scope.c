@@ -1,4 +1,4 @@
-/* core/loop/loop_scope.c: handles end together and their owner is told once. */
+/* core/loop/loop_scope.c: handles are closed together and their owner's callback runs once. */
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/loop/loop_scope.h"

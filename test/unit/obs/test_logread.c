@@ -400,7 +400,7 @@ TEST(times_of_this_run_are_taken_by_the_clock_as_it_stands_now)
 
     q.shifts[q.shift_count++] = (struct logread_shift){.seq = 15, .by_us = 5000};
     q.shifts[q.shift_count++] = (struct logread_shift){.seq = 25, .by_us = -4000};
-    ck_assert(!logread_fits(&q, &old)); /* of a run before: what its clock said */
+    ck_assert(!logread_fits(&q, &old)); /* of an earlier run: the time of its clock */
     ck_assert(logread_fits(&q, &first));
     ck_assert(logread_fits(&q, &between));
     ck_assert(logread_fits(&q, &last));
@@ -408,6 +408,6 @@ TEST(times_of_this_run_are_taken_by_the_clock_as_it_stands_now)
     ck_assert(!logread_fits(&q, &first));
     q.since_us = 0;
     first.time_us = 0;
-    q.shifts[0].by_us = -9000; /* before the epoch: as early as can be said */
+    q.shifts[0].by_us = -9000; /* before the epoch: the earliest time that can be expressed */
     ck_assert(logread_fits(&q, &first));
 }

@@ -311,7 +311,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     json_decref(tree);
     ck_assert_uint_ge(count(logs, &after, &tree), 40);
     ck_assert_int_lt(json_integer_value(json_object_get(tree, "next")),
-                     newest - 440); /* goes on from there */
+                     newest - 440); /* continues from there */
     logs_find(logs, &tail, &out);
     ck_assert_uint_le(out.len, LOGS_ANSWER + 100);
     buf_clear(&out);

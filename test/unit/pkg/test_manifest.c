@@ -246,7 +246,7 @@ TEST(a_third_party_gets_no_more_than_the_hosts_ceilings)
     ck_assert_uint_eq(got.memory_bytes, 1ull << 30);
     ck_assert_uint_eq(got.threads, 2);
     ck_assert_uint_eq(got.files, 256);
-    p.shipped = true; /* what is shipped asks for what it needs */
+    p.shipped = true; /* shipped packages request what they need */
     got = limits_in_force(&p, &nothing, &lowered);
     ck_assert_ptr_null(lowered);
     ck_assert_uint_eq(got.stop_ms, 600000);
@@ -264,7 +264,7 @@ TEST(what_is_asked_below_the_ceiling_stays)
     got = limits_in_force(&p, &nothing, &lowered);
     ck_assert_ptr_null(lowered);
     ck_assert_uint_eq(got.memory_bytes, 64u << 20);
-    got = limits_in_force(&p, &much, &lowered); /* a ceiling gives nothing that is not asked for */
+    got = limits_in_force(&p, &much, &lowered); /* a maximum does not raise a requested limit */
     ck_assert_uint_eq(got.memory_bytes, 64u << 20);
     ck_assert_uint_eq(got.stop_ms, 3000);
     manifest_fini(&p.manifest);

@@ -1,4 +1,4 @@
-/* plugins/routing: reading static routes, and which next hops fit. No kernel is asked. */
+/* plugins/routing: reading static routes, and which next hops fit. No kernel is involved. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -26,7 +26,7 @@ static cJSON *json(const char *text)
     return tree;
 }
 
-/* text: what stands below "static", with ' for ". */
+/* text: the value of "static", with ' for ". */
 static void read_routes(const char *text, struct routes_want *routes)
 {
     cJSON *routing = cJSON_CreateObject();
@@ -247,7 +247,7 @@ static bool reads(uint8_t family, uint8_t len, const void *oif, uint16_t size,
         .dst = {.rta_len = RTA_LENGTH(16), .rta_type = RTA_DST},
         .out = {.rta_len = RTA_LENGTH(size), .rta_type = RTA_OIF}};
 
-    memset(message.index, 0xff, sizeof(message.index)); /* what stands behind the message */
+    memset(message.index, 0xff, sizeof(message.index)); /* the bytes behind the message */
     memcpy(message.index, oif, size);
     return rtnl_route_read(&message.h, route);
 }

@@ -1,5 +1,5 @@
 /* schema.json of the network packages: they compile, the example of docs/examples fits, and wrong
- * values are refused where they stand. Run from the source root. */
+ * values are refused with their path. Run from the source root. */
 #include <string.h>
 
 #include "core/base/buf.h"
@@ -267,7 +267,7 @@ TEST(what_does_not_fit_is_refused_where_it_stands)
     }
 }
 
-/* ---- what errors say instead of a pattern ---- */
+/* ---- what errors name instead of a pattern ---- */
 
 /* The example behind "such as", or each of "one of", fits; what does not gets these words. */
 static void shows_no_pattern(const char *file, const char *pattern, const char *words)

@@ -211,7 +211,7 @@ TEST(what_few_rules_say_is_written_out)
     changeset_fini(&changes);
 }
 
-/* Where several ports went to one before that had to be said, it goes on until the entry changes.
+/* An entry of several ports to one from before `fold` was required keeps folding until it changes.
  */
 TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
 {
@@ -265,7 +265,7 @@ TEST(nothing_configured_forwards_nothing)
 
 /* What a patch of a configured appliance sends. full: everything is sent. */
 static const struct {
-    const char *tree, *patch, *want; /* want NULL: nothing is sent */
+    const char *tree, *patch, *want; /* want NULL: no change is sent */
     bool full;
 } patches[] = {
     {"'rules':{'10':{'action':'drop'}}", "[{'op':'set','path':'/firewall/rules/10/action'}]",
@@ -324,7 +324,8 @@ TEST(a_patch_sends_what_it_touches)
     }
 }
 
-/* Members of /firewall (after zones and groups) that are refused: where, and two things said. */
+/* Members of /firewall (after zones and groups) that are refused: the path, and two parts of the
+ * text. */
 static const struct {
     const char *config, *path, *words[2];
 } bad[] = {

@@ -244,7 +244,7 @@ TEST(an_occupied_port_is_named)
     stage_free(s);
 }
 
-/* A socket on a loopback address, bound where at says; port 0: a free one, written to at. */
+/* A socket on a loopback address, bound to the address in at; port 0: a free one, written to at. */
 static int tcp_at(struct sockaddr_in *at, int option)
 {
     socklen_t len = sizeof(*at);

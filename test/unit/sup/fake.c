@@ -8,7 +8,7 @@
 #include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 
-/* ---- what the supervisor asks for ---- */
+/* ---- what the supervisor calls ---- */
 
 static uint64_t on_now_ms(void *arg)
 {
@@ -103,7 +103,7 @@ static void on_ports(void *arg, const struct service *service, bool keep)
     *(keep ? &f->keeps : &f->releases) += 1;
 }
 
-/* ---- what it tells ---- */
+/* ---- what it reports ---- */
 
 static void on_phase(void *arg, enum boot_phase phase)
 {

@@ -1,5 +1,5 @@
-/* The supervisor in a test's hands: packages made of a line each, a clock that stands still until
- * the test moves it, and workers that do what the test says. A turn of the loop is fake_turn(). */
+/* The supervisor driven by a test: packages described by a line each, a clock that the test moves,
+ * and workers controlled by the test. A turn of the loop is fake_turn(). */
 #ifndef TEST_SUP_FAKE_H
 #define TEST_SUP_FAKE_H
 
@@ -58,7 +58,7 @@ void fake_free(struct fake *f);
 /* Ticks and settles until nothing changes and nothing is due; fails when that takes more than 100
  * turns. */
 void fake_turn(struct fake *f);
-/* Moves the clock, with a turn at each moment the supervisor asked for. */
+/* Moves the clock, with a turn at each time for which the supervisor set its timer. */
 void fake_advance(struct fake *f, uint64_t ms);
 
 struct service *fake_service(struct fake *f, const char *name);
@@ -72,7 +72,7 @@ void fake_exit(struct fake *f, const char *name, bool clean);
 void fake_run_all(struct fake *f);
 /* The trace since the last call, "" when there is none. Lives until the next call. */
 const char *fake_trace(struct fake *f);
-/* Was event logged since the last call for it? Forgets all that was logged. */
+/* Was event logged since the last call for it? Clears all that was logged. */
 bool fake_logged(struct fake *f, const char *event);
 /* Ends the test when something holds that never may: see fake.c. After a turn. */
 void fake_check(struct fake *f);

@@ -174,7 +174,7 @@ TEST(what_is_needed_is_started_even_if_another_stopped_it)
     fake_exit(&f, "firewall", true);
     control_need(f.sup, "firewall", "its change was undone", NULL);
     fake_turn(&f);
-    ck_assert_str_eq(fake_state(&f, "firewall"), "Disabled"); /* the configuration says so */
+    ck_assert_str_eq(fake_state(&f, "firewall"), "Disabled"); /* as configured */
     fake_free(&f);
 }
 

@@ -1,6 +1,6 @@
-/* The supervisor under a million events in any order. After each turn of the loop everything that
- * fake_check() knows holds, and in the end, left alone with workers that behave, all that can run
- * runs, and stops in order. ORBITAL_SEED repeats a run. */
+/* The supervisor under a million events in any order. After each turn of the loop all invariants
+ * of fake_check() hold. In the end, without further events and with well-behaved workers, all that
+ * can run runs, and stops in order. ORBITAL_SEED repeats a run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,7 +191,7 @@ static bool has_dependant(struct fake *f, const struct service *service)
     return false;
 }
 
-/* A service is asked to stop only when nothing that requires it has a worker any more. */
+/* A service is stopped only when no service that requires it has a worker. */
 static void stop_all(struct fake *f)
 {
     unsigned left = f->workers;

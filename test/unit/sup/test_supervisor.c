@@ -117,7 +117,7 @@ TEST(a_half_open_breaker_closes_once_the_service_has_run_long_enough)
     fake_advance(&f, 1);
     ck_assert_int_eq(fake_service(&f, "a")->restart.breaker, BREAKER_CLOSED);
     ck_assert(fake_logged(&f, "service.breaker-closed"));
-    fake_exit(&f, "a", false); /* its past is forgotten */
+    fake_exit(&f, "a", false); /* its failures no longer count */
     fake_turn(&f);
     ck_assert_str_eq(fake_state(&f, "a"), "Starting");
     fake_free(&f);

@@ -1,5 +1,5 @@
 /* The host's end of a worker's socket, for tests: starts a plugin in a forked child on sdk_run()
- * and speaks frames with it, blocking, with a time limit on every read. */
+ * and exchanges frames with it, blocking, with a time limit on every read. */
 #ifndef TEST_UNIT_WORKER_FAKEHOST_H
 #define TEST_UNIT_WORKER_FAKEHOST_H
 

@@ -11,7 +11,7 @@
 static struct orb_timer *later;
 static struct orb_err later_err;
 
-/* How the tree wants to be treated: {"fw": {"mode": …}}. */
+/* How a change behaves, by the tree: {"fw": {"mode": …}}. */
 static const char *mode_of(const struct orb_change *change)
 {
     const cJSON *fw = cJSON_GetObjectItemCaseSensitive(change->tree, "fw");
@@ -48,7 +48,7 @@ static int answer_later(struct orb_ctx *ctx)
     return ORB_LATER;
 }
 
-/* Eight times as long as the caller's deadline of 200 ms, saying that it goes on. */
+/* Eight times as long as the caller's deadline of 200 ms, reporting progress. */
 static void on_step(struct orb_ctx *ctx, void *arg)
 {
     static int left = 16;
@@ -212,7 +212,7 @@ TEST(the_first_configuration_comes_in_slices_before_ready)
     ck_assert_str_eq(f.env, "{\"to\":\"config@1\",\"method\":\"fetch\"}");
     ck_assert_str_eq(f.payload, "{\"what\":\"attach\",\"offset\":10}");
     answer_slice(&h, &f, "{\"offset\":10,\"bytes\":20,\"data\":\":\\\"\xc3\xa9\\\"\"}");
-    fakehost_expect(&h, FRAME_OPEN, &f); /* a second call in a burst asks for a handle */
+    fakehost_expect(&h, FRAME_OPEN, &f); /* a second call in a burst opens a handle */
     fakehost_expect(&h, FRAME_REQ, &f);
     ck_assert_str_eq(f.payload, "{\"what\":\"attach\",\"offset\":15}");
     answer_slice(&h, &f, "{\"offset\":15,\"bytes\":20,\"data\":\"}   }\"}");
@@ -479,7 +479,7 @@ TEST(a_large_patch_is_fetched_in_slices)
     fakehost_expect(&h, FRAME_REQ, &f);
     ck_assert_str_eq(f.payload, "{\"what\":\"tx\",\"offset\":0}");
     answer_slice(&h, &f, "{\"offset\":0,\"bytes\":41,\"data\":\"[{\\\"op\\\":\\\"set\\\",\"}");
-    /* The second call in a burst asks for a handle. */
+    /* The second call in a burst opens a handle. */
     fakehost_expect(&h, FRAME_OPEN, &f);
     fakehost_expect(&h, FRAME_REQ, &f);
     ck_assert_str_eq(f.payload, "{\"what\":\"tx\",\"offset\":13}");
@@ -544,7 +544,7 @@ TEST(when_the_config_service_restarts_the_worker_undoes_and_attaches_again)
     until_stage(&h, "prepare");
     expect_ok(&h, PLAN);
     fakehost_send(&h, FRAME_GONE, 0, 0, 7, 0, NULL, NULL);
-    fakehost_send(&h, FRAME_GONE, 4, 0, 0, 0, NULL, NULL); /* told both ways */
+    fakehost_send(&h, FRAME_GONE, 4, 0, 0, 0, NULL, NULL); /* reported both ways */
     until_stage(&h, "abort-prepared");
     attach(&h, 14, "{\"fw\":{\"a\":1},\"if\":{}}");
     expect_stage(&h, "prepare",
@@ -554,7 +554,7 @@ TEST(when_the_config_service_restarts_the_worker_undoes_and_attaches_again)
     fakehost_stop(&h);
 }
 
-/* An apply of this mode is on its way with 200 ms left when the config service goes away. */
+/* An apply of this mode is running with 200 ms left when the config service ends. */
 static void alone_with(struct fakehost *h, const char *mode)
 {
     AUTO_FREE char *in = buf_format("{\"tx\":5,\"revision\":13,\"patch\":[{\"op\":\"set\",\"path\":"

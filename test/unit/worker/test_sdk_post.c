@@ -119,7 +119,7 @@ static void on_ping(struct orb_ctx *ctx, void *arg)
     sem_post(&user_of(ctx)->called);
 }
 
-/* One at a time, and the loop sleeps in between: a wake-up that is lost ends it all here. */
+/* One at a time, and the loop blocks in between: with a lost wake-up the test hangs here. */
 static void *send_one_by_one(void *arg)
 {
     struct sender *sender = arg;

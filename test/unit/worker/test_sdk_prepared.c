@@ -1,5 +1,5 @@
 /* core/worker/sdk_prepared.c: what prepare made is discarded exactly once, however a change ends.
- * The plugin's states are called as /fw/name says; each that is freed is published, and so is the
+ * The plugin's states are named by /fw/name; each that is freed is published, and so is the
  * one in use after each step. */
 #include <stdlib.h>
 #include <string.h>
