@@ -212,7 +212,7 @@ def sorted_by(d, mode):
 
 
 def discipline(d, mode):
-    """What leaves goes through the queueing discipline another program put there."""
+    """Packets sent pass the queueing discipline that another program installed."""
     L.run(L.router, ["tc", "qdisc", "add", "dev", "r1", "root", "tbf", "rate", "100mbit", "burst",
                      "64kb", "latency", "50ms"])
     lab.check(f"{mode}: a shaped port does not slow the rest down", back(d, mode))

@@ -24,7 +24,7 @@ RULES = {
            "action": "drop"},
     "40": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "drop"},
 }
-# IPv6 addresses are hidden only where asked for.
+# IPv6 addresses are masqueraded only where configured.
 MASQUERADE = {"1": {"to": "wan", "action": "masquerade"},
               "2": {"to": "wan", "source": ["::/0"], "action": "masquerade"}}
 FORWARD = {
@@ -67,7 +67,7 @@ def allowed(mode, rule, protocol, host, port, pause, source):
 
 
 def ended(mode, port=5004, family="ipv4"):
-    """The last packet of a connection is conntrack's, too: it knows that both ends have closed."""
+    """Conntrack sees the last packet of a connection, too: both ends have closed."""
     end, states = time.monotonic() + 30, ["LAST_ACK"]
     while time.monotonic() < end and set(states) != {"TIME_WAIT"}:
         states = [line.split()[3] for line in L.run(L.router, ["conntrack", "-L", "-p", "tcp", "-f", family]).splitlines()

@@ -1,5 +1,5 @@
-"""What the fast path keeps is as fresh as the kernel would have it: uplinks that change under masquerade, routes by
-DSCP, the one packet in a while that really goes through the kernel, and a router that was swapped silently."""
+"""Flow entries are as current as the kernel's own state: uplinks that change under masquerade, routes by
+DSCP, the one packet in a while that really goes through the kernel, and a router that was replaced without notice."""
 import os
 import sys
 import time
@@ -46,7 +46,7 @@ def route(net):
 
 
 def ping(*hosts):
-    """As monitoring does: the kernel knows the way to each of them."""
+    """As monitoring does: the kernel has a neighbour entry for each of them."""
     for host in hosts:
         L.run(L.router, ["ping", "-q", "-c1", "-W2", host])
 
@@ -62,8 +62,8 @@ def switch(d, mode, talks):
 
 
 def readdress(old, new):
-    """The uplink's addresses change, and 250 others go at once before: the kernel's masquerade, which looks after 16 at a
-    time, forgets nothing then."""
+    """The uplink's addresses change, and 250 others go at once before: the kernel's masquerade, which handles 16 at a
+    time, deletes nothing then."""
     others = [f"10.77.0.{i}/32 dev lo" for i in range(250)]
     address = (f"10.200.2.{old}/24 dev r1", f"fd00:200:2::{old}/64 dev r1")
     lines = [f"addr add {x}" for x in (*others, address[0].replace(f".{old}/", f".{new}/"), address[1].replace(f"::{old}/", f"::{new}/") + " nodad")]
@@ -127,7 +127,7 @@ def by_more(mode):
             took = talks[what].flows("other")
             lab.check(f"{mode}: it goes the way of its {what} after {took if took is None else round(took, 2)} s",
                       took is not None and took < LONG)
-        time.sleep(0.2)  # the point: the entry asks anew
+        time.sleep(0.2)  # the point: the entry is looked up again
         for what in pair:
             said = talks[what].last()[2]
             lab.check(f"{mode}: and goes on there", said.startswith("other"))
@@ -139,8 +139,8 @@ def by_more(mode):
 
 
 def swap(mode, talk, number):
-    """Another machine takes the router's address, without a gratuitous ARP: stale after at most 0.75 s, asked 1 s later,
-    given up 0.3 s after that, and looked for."""
+    """Another machine takes the router's address, without a gratuitous ARP: stale after at most 0.75 s, probed 1 s
+    later, failed 0.3 s after that, and resolved again."""
     lab.check(f"{mode}: a conversation by the first uplink", talk.flows("server") is not None)
     lab.sh(f"ip -n {L.server} link set s0 address 02:00:00:00:00:{number:02x}")
     since = time.monotonic()

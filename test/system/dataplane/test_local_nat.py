@@ -139,7 +139,7 @@ def under_way(before):
 
 
 def running(mode, policy):
-    """What the appliance began goes on over commits that are not about it, and ends when its target changes."""
+    """A connection of the appliance continues over commits that do not concern it, and ends when its target changes."""
     before = sent()
     children = {p: begin(p, 150) for p in ("tcp", "udp")}
     under_way(before)

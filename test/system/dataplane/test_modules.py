@@ -71,7 +71,7 @@ def awaits(d, port, text, there=True):
 def vrf():
     if not has("red", "type", "vrf", "table", "77"):
         return "VRFs"
-    # at forward nftables sees the VRF as the way in: rules about the ports' zones do not match there
+    # at forward the VRF is nftables' ingress interface: rules about the ports' zones do not match there
     d = begin(["r0", "r1"], rules={"10": {"action": "accept"}})
     talks(d, "without a VRF", 40)
     ip("link add red type vrf table 77")

@@ -1,5 +1,5 @@
-"""Neighbours that move and say so: an address that another card takes over (gratuitous ARP, an unsolicited neighbour
-advertisement), and a card that is behind another port of a bridge. The conversation follows at once, as without a fast path."""
+"""Neighbours that move and announce it: an address that another card takes over (gratuitous ARP, an unsolicited neighbour
+advertisement), and a card that is behind another port of a bridge. The traffic follows at once, as without a fast path."""
 import os
 import sys
 import time
@@ -25,7 +25,7 @@ for word, name in HOSTS.items():
 lab.sh(f"ip -n {L.router} addr add 10.200.3.1/24 dev r2; ip -n {L.router} addr add fd00:200:3::1/64 dev r2 nodad; ip -n {L.router} link set r2 up; "
        f"ip netns exec {L.router} sysctl -qw net.ipv4.neigh.r2.locktime=0")
 
-# Says to whom the addresses belong; arguments: interface, 1: by ARP and a neighbour advertisement, 0: by a frame about nothing.
+# Announces the owner of the addresses; arguments: interface, 1: by ARP and a neighbour advertisement, 0: by a frame about nothing.
 SAYS = """
 import struct
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)

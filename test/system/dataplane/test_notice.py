@@ -1,6 +1,6 @@
 """Foreign state, step by step: once a change is noticed every packet is the kernel's and the status says that
-it is being read; once it is read, exactly what it may be about. Nothing here is timed: between two steps the data
-plane does nothing by itself but to notice."""
+it is being read; once it is read, exactly the packets it may apply to. Nothing here is timed: between two steps the
+data plane only detects changes."""
 import sys
 
 import iptables
@@ -29,7 +29,7 @@ for line in sys.stdin:
 
 
 class Talker:
-    """Questions that are answered, as many as asked for."""
+    """Requests that are answered, as many as given."""
 
     def __init__(self):
         self.child = L.start(L.client, [sys.executable, "-c", "import socket, sys\n" + TALKER, SERVER,
@@ -90,7 +90,7 @@ class Box:
         lab.check(f"{self.mode}: it is read: {said}", "being read" not in said and "unread" not in self.kinds())
 
     def refused(self, what):
-        """A question without an answer: it goes the kernel's way, which refuses it."""
+        """A request without an answer: it is left to the kernel, which refuses it."""
         before, answered = self.hits(), self.talk.ask(1, REFUSED_S)
         lab.check(f"{self.mode}: {what}: {answered}", not answered and self.hits() == before)
 
@@ -167,7 +167,7 @@ def dormant(box):
 
 
 def disciplines(box):
-    """Where filters stand, and which priority one has."""
+    """Where filters are attached, and the priority of one."""
     tc = ("tc", "filter", "add", "dev", "r1")
     match = ("prio", "20306", "u32", "match", "u32", "0", "0", "flowid", "1:1")
     run("tc", "qdisc", "add", "dev", "r1", "clsact")()
@@ -177,7 +177,7 @@ def disciplines(box):
              BACK, "tc", "tc ingress filter u32", "r1")
     if box.mode == "tcx":  # at XDP the port's hook changes: test_foreign.py
         box.kind("a filter at egress", run(*tc, "egress", *match), run("tc", "filter", "del", "dev", "r1", "egress"),
-                 NONE)  # asked by what tcx sends, too
+                 NONE)  # evaluated for packets sent by tcx, too
     run("tc", "qdisc", "del", "dev", "r1", "clsact")()
     box.noticed("its end")
 
@@ -262,7 +262,7 @@ def settings(box):
 
 
 def objects(box):
-    """Routes by next hop objects: a change of one is an event of its own, where routes say nothing."""
+    """Routes by next hop objects: a change of one is an event of its own, without an event about routes."""
     sysctl = "net.ipv4.nexthop_compat_mode"
     if "=" not in L.run(L.router, ["sysctl", sysctl], check=False):
         print("# skipped: this kernel has no next hop objects")

@@ -1,7 +1,7 @@
-"""What established flows obey although it is nothing that decides beside Orbital: routes, rules, neighbours, links, MTUs and
-what conntrack forgets. A question goes out each 5 ms at the most, and so many answers may still come the old way as there
-are questions in 100 ms: on a slower machine there are fewer. With the fast path off, too: what is expected is the kernel's.
-How long it takes is for ./dev bench foreign."""
+"""What established flows obey although it is no foreign filter: routes, rules, neighbours, links, MTUs and connections
+deleted from conntrack. A request is sent each 5 ms at the most, and as many answers may still take the old path as
+there are requests in 100 ms: on a slower machine there are fewer. With the fast path off, too: the expected result is
+the kernel's. ./dev bench foreign measures the delay."""
 import os
 import sys
 import time
@@ -17,7 +17,7 @@ L.extra.append(OTHER)
 lab.sh(f"ip netns exec {OTHER} sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
 L.wire("o0", OTHER, "r2", 3)
 V4, V6, PORT, PUSHED = "198.51.100.10", "2001:db8:9::10", 5004, 6004
-# What only the thread that reads events tells the fast path of: test_notice.py decides by its events, not by packets.
+# Changes of which the fast path learns only by the thread that reads events: test_notice.py decides by its events, not by packets.
 BY_EVENT = "a route with an MTU", "a rule about a mark that others set"
 PACE_MS, LIMIT_MS, SLACK = 5, 100, 3  # SLACK: answers on their way as the change returned
 GIVE_UP_S = 15
@@ -45,7 +45,7 @@ for line in sys.stdin:
     except OSError: pass
     print(said, flush=True)
 """ % (PACE_MS / 1000)
-# The server tells the client something that it did not ask for: when conntrack forgot, no rule lets it in.
+# The server sends to the client unrequested: after conntrack deleted the connection, no rule accepts it.
 PUSHER = """
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.200.2.2", int(sys.argv[1])))
@@ -171,7 +171,7 @@ def obeyed(mode, talk, what, want):
 
 
 def expires(d, mode):
-    """The kernel removes such a route up to half a minute after it has stopped to use it, and tells only then."""
+    """The kernel removes such a route up to half a minute after it stopped using it, and sends the event only then."""
     r(f"ip -6 route add {V6} via fd00:200:3::2 expires 4")()
     talk = Talk(V6, 20)
     lab.check(f"{mode}: a conversation by a route that expires", carried(d, mode, talk, "it") == "other")
@@ -187,7 +187,7 @@ def asked(d):
 
 
 def seldom(d, mode):
-    """Where events tell what makes an entry wrong it is asked about once a second, there and back; else 11 times."""
+    """Where events report what invalidates an entry it is looked up once a second in each direction; otherwise 11 times."""
     for host in (V4, V6):
         talk = Talk(host, 20)
         carried(d, mode, talk, "it")
@@ -210,7 +210,7 @@ def forgotten(d, mode, events):
 
 
 def short(d, mode):
-    """A time-out that is shortened holds from the next packets on: it goes on while something is said, and ends after."""
+    """A time-out that is shortened holds from the next packets on: the connection continues while packets are sent, and ends after."""
     talk = Push()
     carried(d, mode, talk, "a conversation with a short time-out")
     r("sysctl -qw net.netfilter.nf_conntrack_udp_timeout_stream=1")()

@@ -234,7 +234,7 @@ lab.check("with an IPsec policy everything arrives", L.talk("tcp", V4, 5004, 50)
 lab.check("but nothing by the fast path", hits() == before)
 lab.sh(f"ip -n {L.router} xfrm policy flush")
 
-# A port that goes and comes back.
+# A port that is removed and added again.
 d.apply(lab.policy("auto", RULES))
 lab.sh(f"ip -n {L.router} link del r0")
 d.say("events")

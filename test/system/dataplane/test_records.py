@@ -1,5 +1,5 @@
 """What is written to the kernel's log, read there, and packets conntrack calls invalid: the same at off, tcx and xdp.
-Each record stands once, with the words of its rule, and a limit bounds records or what matches, never both."""
+Each record occurs once, with the text of its rule, and a limit bounds records or what matches, never both."""
 import atexit
 import collections
 import json
@@ -20,7 +20,7 @@ SETTING = "/proc/sys/net/netfilter/nf_log_all_netns"
 
 
 def let_namespaces_log():
-    """The kernel logs for the first namespace only, unless this setting of the whole machine says otherwise."""
+    """The kernel logs for the first namespace only, unless a setting of the whole machine changes that."""
     try:
         with open(SETTING, "r+") as f:
             if f.read().strip() != "1":
@@ -117,7 +117,7 @@ def lines_of(seconds):
             if not select.select([KMSG], [], [], seconds)[0]:
                 raise RuntimeError("the kernel logged nothing") from None
         except BrokenPipeError:
-            pass  # others logged so much that some was lost; the next read goes on
+            pass  # others logged so much that some was lost; the next read continues
 
 
 class Records:
@@ -170,7 +170,7 @@ def default_limit(mode, d):
               found == {json.dumps(["orbital default forward: ", 4, UDP, 5009, *F]): 3})
 
 
-# TCP segments of any flags: the client's own kernel knows nothing of them.
+# TCP segments of any flags: the client's own kernel has no socket for them.
 RAW = """
 def total(data):
     data += b"\\0" * (len(data) % 2)

@@ -135,7 +135,7 @@ def until(holds):
 
 
 def mac_rules_and_commits(mode):
-    """What a MAC address let in goes on, until that very rule is another one."""
+    """A connection accepted by its MAC address continues until that very rule changes."""
     policy = lab.policy(mode, {number: r for number, r in RULES.items() if number != "5"})
     before = accepted(10)
     child = talk(70)

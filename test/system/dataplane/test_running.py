@@ -1,6 +1,6 @@
-"""A commit holds for what already runs: connections that the new policy refuses end, those it would translate
-otherwise end or are translated anew, all others lose nothing. The servers speak without being asked, and the
-policy lets them begin connections of their own: that must not bring back what was ended."""
+"""A commit applies to existing connections: connections that the new policy refuses end, those it would translate
+otherwise end or are translated anew, all others lose nothing. The servers send unrequested, and the policy lets them
+begin connections of their own: that must not restore an ended connection."""
 import json
 import os
 import subprocess
@@ -136,7 +136,7 @@ AFTER_NAT = {
                         "11": forward(5040, S2)}}
 
 # What runs, what answer it gets before, and after: "ends", "stays", or another answer. "resumes": ends
-# without a word, so that it goes on when the commit is taken back.
+# without a reset, so that it continues when the commit is undone.
 BOTH = {  # over IPv4 and IPv6
     "another rule goes": ("tcp", 5001, "stays"), "another rule goes, UDP": ("udp", 5001, "stays"),
     "its rule goes": ("tcp", 5002, "resumes"), "a rule before it refuses": ("tcp", 5003, "resumes"),
@@ -224,7 +224,7 @@ def resumed(mode, talk, rows):
 
 
 def ended_all(mode):
-    """What a server still says to a client that is gone would be a connection of the next policy's."""
+    """Packets of a server to a client that has ended would be a connection of the next policy."""
     open_ones = "not asked"
     for _ in range(600):
         open_ones = "".join(L.run(name, ["ss", "-Htan", "exclude", "listening", "exclude", "time-wait"])
@@ -328,7 +328,7 @@ for mode in ("off", "tcx"):
     d.say("destroy")
     d.kill()
 
-# ---- what a helper expected ends with the connection that did, and goes on with it ----
+# ---- expected connections end and continue with the connection that expected them ----
 ENTRIES = os.path.join(os.path.dirname(RUNNING), "entries.py")
 FIRST, SECOND = [OWN, S, 4000, 21], [OWN, S, 4010, 2121]
 FAMILY = [(FIRST, 10, None), ([OWN, S, 4001, 5555], 10, FIRST), (SECOND, 20, None), ([OWN, S, 4011, 5556], 20, SECOND)]

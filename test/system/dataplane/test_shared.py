@@ -1,5 +1,5 @@
-"""Next hops that share a route: a connection goes one way, the one the kernel chose for its first packet, whatever the
-kernel's choice goes by (net.ipv4.fib_multipath_hash_policy): addresses, or ports, for which the kernel takes the number
+"""Multipath routes: a connection takes one path, the one the kernel chose for its first packet, whatever the kernel's
+choice depends on (net.ipv4.fib_multipath_hash_policy): addresses, or ports, for which the kernel takes the number
 that the sending socket or a network card gave the packet."""
 import os
 import sys

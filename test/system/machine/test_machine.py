@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where a container forbids Landlock and a writable /proc/sys, demo and tests say so at once."""
+"""Where a container forbids Landlock and a writable /proc/sys, demo and tests report it at once."""
 import os
 import sys
 

@@ -357,7 +357,7 @@ def leaving(box, token):
 
 
 def stopped(box, token):
-    """The worker is told to stop while requests wait for an answer."""
+    """The worker is stopped while requests wait for an answer."""
     config, waiting = box.service("config")["pid"], []
     os.kill(config, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""test_api_clients.py BUILD - clients of the API that are slow, many, or say two things at once."""
+"""test_api_clients.py BUILD - clients of the API that are slow, many, or send ambiguous requests."""
 import contextlib
 import os
 import re
@@ -118,7 +118,7 @@ def many(box, token):
         check(r.status == 200, "the same user gets in anew beside 400 that hold theirs", r)
         kept.sendall(ask)
         check(receive(kept).status == 200, "and keeps the connection it had")
-        # Who made room is told nothing; who took too long for a head, however slow the machine, is told 408.
+        # A client that made room gets no answer; one that took too long for a header, however slow the machine, gets 408.
         lost = 0
         while not lost and len(crowd) < 700:
             for _ in range(150):

@@ -1,5 +1,5 @@
-"""test_orbctl.py BUILD - orbctl and --check-package as people meet them: what is wrong is said with
-the place, what was found and what was expected; every command, for people and as JSON."""
+"""test_orbctl.py BUILD - orbctl and --check-package as users see them: errors have the place, the value and what was
+expected; every command, for people and as JSON."""
 import json
 import re
 import select
@@ -290,7 +290,7 @@ def following(box):
         try:
             if words[0] == "logs":
                 p.stdout.readline()  # it is connected and has shown what there was
-            # a watcher says nothing when it starts: something happens until it has seen it
+            # a watcher prints nothing when it starts: events are caused until it has printed one
             for _ in range(20):
                 box.must(*trigger)
                 if words[0] == "ipc":

@@ -171,7 +171,7 @@ static void on_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t void
 {
     struct fake *f = arg;
 
-    ck_assert_uint_ge(revision, f->enforced); /* it never goes back */
+    ck_assert_uint_ge(revision, f->enforced); /* it never decreases */
     f->enforced = revision;
     f->told = revision;
     f->enforced_id = id;
@@ -577,7 +577,8 @@ void fake_advance(struct fake *f, uint64_t ms)
 
 void fake_send(struct fake *f, const char *user, uint32_t peer, const char *method, const char *in)
 {
-    /* A prefix says the kind, as in what is shown. Sessions are opened in the order of numbers. */
+    /* The prefix is the kind, as where identities are shown. Sessions are opened in the order of
+     * numbers. */
     static const char *const kinds[] = {"", "token:", "service:", "host:"};
     struct engine_caller caller = {.peer = peer, .name = user, .grants = f->grants};
 

@@ -1,6 +1,6 @@
-/* The engine in a test's hands: a state directory, a clock that stands still, and services whose
- * answer to each phase the test chooses. Calls are queued and answered by fake_pump(), as a loop
- * would. */
+/* The engine driven by a test: a state directory, a clock that only the test moves, and services
+ * whose answer to each phase the test chooses. Calls are queued and answered by fake_pump(), as a
+ * loop would. */
 #ifndef TEST_CONFIG_FAKE_H
 #define TEST_CONFIG_FAKE_H
 
@@ -9,8 +9,8 @@
 #include "plugins/config/engine.h"
 
 /* FAKE_SILENT: the answer never comes, and the caller gets an error when the deadline is over.
- * FAKE_WORKS: the same without a deadline, as it says that it goes on. FAKE_PICKY: refuses but what
- * leaves everything as it is. */
+ * FAKE_WORKS: the same without a deadline, as it reports progress. FAKE_PICKY: refuses all but a
+ * change without effect. */
 enum fake_mode {
     FAKE_OK,
     FAKE_ERROR,
@@ -62,15 +62,15 @@ struct fake {
     unsigned steps;      /* or the number of the step */
     unsigned kill_number;
     unsigned published;
-    json_t *problems; /* {key: what} as they stand now */
-    /* What the host remembers; 0 after a reboot. */
+    json_t *problems; /* {key: what} of the present problems */
+    /* What the host stores; 0 after a reboot. */
     uint64_t enforced, void_tx, good;
-    uint64_t told, enforced_id; /* the id is that of revision told */
-    json_t *follow;             /* what the host was told last of the revisions */
+    uint64_t told, enforced_id; /* the id is that of the revision reported */
+    json_t *follow;             /* the last report about revisions to the host */
     uint64_t applying;          /* the first one of them that was not 0 */
     const char *without;        /* a package that is not installed */
     const char *guest;    /* schema.json of the third-party package guest, NULL: it has none */
-    uint64_t us;          /* monotonic, another one each time it is asked */
+    uint64_t us;          /* monotonic, increases with each call */
     uint32_t newest_peer; /* of fake_ask, and when it was opened */
     uint64_t newest_us;
     const char *const *grants; /* of a "service:NAME" in fake_ask */
@@ -86,7 +86,7 @@ struct fake {
 
 void fake_new(struct fake *f);
 void fake_open(struct fake *f);
-void fake_close(struct fake *f); /* as a crash: no service is told */
+void fake_close(struct fake *f); /* as in a crash: no service is notified */
 void fake_free(struct fake *f);
 struct fake_service *fake_service(struct fake *f, const char *name, const char *path);
 void fake_attach(struct fake *f, struct fake_service *s);
@@ -94,23 +94,23 @@ void fake_attach(struct fake *f, struct fake_service *s);
 void fake_attach_meanwhile(struct fake *f, struct fake_service *s);
 /* Only sends it: whether it was answered shows in f->answered. */
 void fake_attach_send(struct fake *f, struct fake_service *s);
-/* The calls that are silent are answered after all, as the modes now say. */
+/* Unanswered calls are answered after all, according to the present modes. */
 void fake_wake(struct fake *f);
 void fake_pump(struct fake *f);
 void fake_advance(struct fake *f, uint64_t ms);
 /* Sends and pumps; format gives the JSON input. Returns 0 or the error's code. */
 int fake_ask(struct fake *f, const char *user, uint32_t peer, const char *method,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* Only sends and pumps: f->answered, f->err and f->reply tell what came of it. */
+/* Only sends and pumps: f->answered, f->err and f->reply have the result. */
 void fake_send(struct fake *f, const char *user, uint32_t peer, const char *method, const char *in);
 /* A commit by ada that must succeed. */
 void fake_set(struct fake *f, const char *path, const char *value);
 void fake_commit(struct fake *f);
-/* What a problem reported under key says, NULL: there is none. */
+/* The text of the problem reported under key, NULL: there is none. */
 const char *fake_problem(struct fake *f, const char *key);
-/* The revision the host was told service should follow; ret_configured may be NULL. */
+/* The revision that service should follow, as reported to the host; ret_configured may be NULL. */
 uint64_t fake_due(struct fake *f, const char *service, bool *ret_configured);
-/* As fake_open, and the result instead of an end when it fails (f->err says why). */
+/* As fake_open, but returns the result when it fails (reason in f->err). */
 int fake_try_open(struct fake *f);
 /* The running tree as text, freed with the fake. */
 const char *fake_running(struct fake *f);

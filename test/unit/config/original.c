@@ -24,7 +24,7 @@ void original_put(const struct original *o, const char *name, const void *data, 
         ck_assert_uint_eq(fwrite(data, 1, len, file), len);
 }
 
-/* Everything back as it was: what a start changed or left is gone. */
+/* Restores everything: changes and files of a start are removed. */
 void original_restore(const struct original *o)
 {
     DIR *dir = opendir(o->f.dir);

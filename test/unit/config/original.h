@@ -29,7 +29,7 @@ void original_new(struct original *o, unsigned commits);
 void original_other(struct original *o, unsigned commits, const char *host);
 void original_free(struct original *o);
 void original_put(const struct original *o, const char *name, const void *data, size_t len);
-/* Everything back as it was: what a start changed or left is gone. */
+/* Restores everything: changes and files of a start are removed. */
 void original_restore(const struct original *o);
 void original_flip(struct original *o, size_t file, size_t bit);
 size_t original_file(const struct original *o, const char *name);

@@ -185,7 +185,7 @@ TEST(a_stored_part_that_no_schema_fits_is_kept_and_reported)
     ck_assert_int_eq(engine_open(&f.host, f.dir, none, strlen(none), &f.engine, &f.fresh, &err), 0);
     ck_assert_ptr_nonnull(strstr(fake_problem(&f, "part:system"), "no installed package has it"));
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "get", "{\"path\":\"/system\"}"), 0);
-    /* It may hold secrets that only its schema would tell. */
+    /* It may contain secrets that only its schema would mark. */
     ck_assert_str_eq(json_string_value(tree_get(f.reply, "/value")), "********");
     ck_assert_ptr_nonnull(strstr(fake_running(&f), "keep-me"));
     ck_assert_str_eq(json_string_value(tree_get(f.reply, "/problems/0/path")), "/system");

@@ -1,5 +1,5 @@
-/* What is left of a damaged datastore: the newest tree, or an older one that is whole and says so;
- * never an empty or a mixed one, and never an older one that passes for healthy. */
+/* What is left of a damaged datastore: the newest tree, or an older intact one that is reported as
+ * such; never an empty or a mixed one, and never an older one reported as healthy. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
@@ -201,7 +201,7 @@ TEST(any_two_files_harmed_are_never_silent)
     original_free(&o);
 }
 
-/* ---- what a person sees, and does ---- */
+/* ---- what a user sees, and does ---- */
 
 /* Both copies of record 3 of 6 rot. */
 static void lose_three_of_six(struct original *o)

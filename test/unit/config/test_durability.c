@@ -88,7 +88,7 @@ TEST(a_journal_torn_at_any_byte_of_its_last_transaction_gives_old_or_new)
             ck_abort_msg("%zu bytes: %s", len, now);
         ck_assert_uint_eq(engine_revision(f.engine), !strcmp(now, after) ? 2 : 1);
         ck_assert_ptr_null(fake_problem(&f, "datastore"));
-        /* And it goes on from there. */
+        /* And it continues from there. */
         fake_set(&f, "/interfaces/x", "{}");
         fake_commit(&f);
         if (len != start && len != whole.len && olds > 1)

@@ -510,7 +510,8 @@ TEST(a_large_object_that_comes_or_goes_is_told_member_by_member)
     fake_free(&f);
 }
 
-/* Each byte of a saved candidate: an edit may be missing, and that is said, but none is changed. */
+/* Each byte of a saved candidate: an edit may be missing, which is reported, but none is changed.
+ */
 TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
 {
     struct fake f;

@@ -224,7 +224,7 @@ TEST(a_commit_the_disk_fails_in_never_comes_back_and_costs_no_later_one)
         }
 }
 
-/* The same without a restart in between: the running service goes on. */
+/* The same without a restart in between: the running service continues. */
 TEST(the_running_service_takes_commits_again_when_the_disk_heals)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -238,7 +238,7 @@ TEST(the_running_service_takes_commits_again_when_the_disk_heals)
             fake_ask(&f, "ada", 1, "commit", "{}");
             fake_ask(&f, "ada", 1, "commit", "{}"); /* and once more, into the same wall */
             disarm();
-            /* Without a commit the problem goes. */
+            /* The problem is cleared without a commit. */
             fake_advance(&f, 6000);
             fake_advance(&f, 6000);
             ck_assert_ptr_null(fake_problem(&f, "datastore:write"));
@@ -301,7 +301,7 @@ static bool confirm_fails_at(const struct failing *kind, unsigned at)
     arm(kind, at);
     confirmed = fake_ask(&f, "ada", 7, "confirm", "{}") == 0;
     reached = disarm();
-    if (!confirmed) /* it may be said again, and counts then */
+    if (!confirmed) /* it may be sent again, and counts then */
         confirmed = fake_ask(&f, "ada", 8, "confirm", "{}") == 0;
     ck_assert(confirmed);
     fake_close(&f);
@@ -453,7 +453,7 @@ TEST(what_cannot_be_read_is_not_taken_for_what_does_not_fit)
     fake_free(&f);
 }
 
-/* While the kernel remembers that this is the newest revision, nothing was lost by it. */
+/* While the enforced revision is known to be the newest one, nothing was lost. */
 TEST(an_unreadable_journal_costs_nothing_while_the_newest_revision_is_known)
 {
     struct fake f;

@@ -1,5 +1,5 @@
-/* What the host is told of the revisions: who should follow which, and which parts no package
- * has. */
+/* Reports to the host about revisions: which service should follow which one, and which parts no
+ * package has. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -118,7 +118,7 @@ TEST(a_configured_part_whose_package_is_not_there_is_a_problem_until_it_is_back)
     what = fake_problem(&f, "part:firewall");
     ck_assert_ptr_nonnull(what);
     ck_assert_ptr_nonnull(strstr(what, "/firewall is configured, but no installed package has it"));
-    ck_assert_int_eq(engine_health(f.engine, NULL), 0); /* said once */
+    ck_assert_int_eq(engine_health(f.engine, NULL), 0); /* reported once */
     fake_close(&f);
     f.without = NULL;
     fake_open(&f);

@@ -1,6 +1,6 @@
 /* Files of a datastore that are whole and yet not the right ones: of another appliance, of another
- * time, under another name, put there or taken away while the service runs; and damage that costs
- * only the history, which is said all the same. */
+ * time, under another name, put there or taken away while the service runs; and damage of the
+ * history only, which is reported all the same. */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,11 +89,11 @@ TEST(a_snapshot_of_another_appliance_gives_way_to_what_the_journals_say)
 {
     struct original o, other;
 
-    original_new(&o, 50); /* nothing stands behind the snapshot that could contradict it */
+    original_new(&o, 50); /* no record behind the snapshot could contradict it */
     original_other(&other, 50, "other");
     put_of(&o, &other, "snapshot-50.json", "snapshot-50.json");
     expect_verdict(&o, 50, 50, "the journals lead there");
-    /* Nothing else leads there: it is shown to a person, and not handed out. */
+    /* Nothing else leads there: it is shown to users, and given to no service. */
     original_restore(&o);
     put_of(&o, &other, "snapshot-50.json", "snapshot-50.json");
     take_away(&o.f, "journal-0");
@@ -114,7 +114,7 @@ TEST(a_whole_state_directory_of_another_appliance_is_not_handed_out)
     struct fake *f = &o.f;
 
     original_new(&o, 6);
-    fake_open(f); /* and tells what the kernel is made by */
+    fake_open(f); /* and reports the enforced revision */
     fake_close(f);
     original_other(&other, 9, "other");
     for (size_t i = 0; i < other.count; i++)
@@ -268,7 +268,7 @@ TEST(files_under_each_others_names_are_never_taken_for_each_other)
 }
 
 /* A file more, under a number of its own: a copy that a person made, or a piece of another journal.
- * What is whole beside it runs all the same, and it is said. */
+ * The intact files beside it are used all the same, and it is reported. */
 TEST(a_journal_more_to_which_nothing_leads_costs_nothing_that_is_whole)
 {
     static const unsigned commits[] = {3, 52, 103};
@@ -326,7 +326,7 @@ TEST(a_revision_number_that_never_was_does_not_end_the_counting)
 
 /* ---- only the history ---- */
 
-/* Opens, expects it to be said, commits; after that nothing is wrong any more, now or later. */
+/* Opens, expects a report, commits; after that nothing is wrong any more, now or later. */
 static void expect_said_then_mended(struct original *o, const char *what)
 {
     struct fake *f = &o->f;

@@ -1,5 +1,5 @@
-/* Authority: what a service gets is what the broker says it was granted, a caller is its kind and
- * name, and no service holds up a commit that is about itself. */
+/* Authority: a service gets what the broker reports as granted, a caller is its kind and name, and
+ * no service delays a commit that is about itself. */
 #include <string.h>
 
 #include "core/base/now.h"
@@ -192,7 +192,7 @@ TEST(a_secret_inside_a_secret_object_is_seen_by_who_was_granted_that_one)
     ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "\\\"vault\\\":{\\\"key\\\":\\\"geheim-2\\\"}"));
     fake_set(&f, "/system/vault", "{\"key\":\"geheim-2\",\"beside\":\"geheim-4\"}");
     buf_clear(&f.trace);
-    fake_commit(&f); /* of nothing it sees */
+    fake_commit(&f); /* about no path it may read */
     ck_assert_str_eq(buf_str(&f.trace), "");
     fake_set(&f, "/system/vault", "{\"key\":\"geheim-5\",\"beside\":\"geheim-6\"}");
     fake_commit(&f);
@@ -312,7 +312,7 @@ TEST(a_service_cannot_hold_up_what_ends_it_or_takes_from_it)
         ck_assert_ptr_null(strstr(buf_str(&f.trace), "guest."));
         ck_assert(ends == !strstr(buf_str(&f.trace), "service-restart({\"name\":\"guest\"})"));
         ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/0/service")), "guest");
-        /* Until the host has ended the process it is asked nothing either. */
+        /* Until the host has ended the process it is not called either. */
         fake_set(&f, "/interfaces/lan0/mtu", "1401");
         if (ends)
             fake_commit(&f);
@@ -379,7 +379,7 @@ TEST(one_that_spoils_each_commit_is_left_out_and_it_is_said)
         ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-restart({\"name\":\"guest\"})"));
         fake_attach(&f, guest);
         ck_assert_uint_eq(guest->revision, engine_revision(f.engine));
-        /* Asked again after a while: that it spoils again does not fail the commit. */
+        /* Included again after a while: another failure does not fail the commit. */
         f.now += 600 * 1000;
         if (rows[i].phase == FAKE_PREPARE) {
             spoil(&f, 0);
@@ -413,7 +413,7 @@ TEST(one_that_spoils_most_commits_is_left_out_as_well)
     fake_free(&f);
 }
 
-/* A service that dies now and then goes on taking part. */
+/* A service that ends now and then continues to take part. */
 TEST(one_spoilt_commit_among_many_is_forgotten)
 {
     struct fake f;

@@ -1,5 +1,5 @@
-/* Services in a transaction: who is asked, in which order, and what each kind of failure in each
- * phase leaves behind. */
+/* Services in a transaction: which are called, in which order, and the result of each kind of
+ * failure in each phase. */
 #include <string.h>
 
 #include "core/base/own.h"

@@ -1,5 +1,5 @@
-/* References (x-orb-ref) of packages: they look at what the package was granted, in the error
- * stands what the caller may read, and a disabled package refuses nothing. */
+/* References (x-orb-ref) of packages: they are resolved within the package's grants, errors
+ * contain only what the caller may read, and a disabled package refuses nothing. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -44,7 +44,7 @@ static void world(struct fake *f, const char *grants)
     f->grants = writes;
 }
 
-/* What the guest learns of a value at a place of its part. */
+/* What the guest is shown of a value at a path of its part. */
 static int guess(struct fake *f, const char *place, const char *value)
 {
     fake_ask(f, "service:guest", 1001, "discard", "{}");
@@ -70,8 +70,8 @@ TEST(a_reference_tells_nothing_of_what_its_package_may_not_read)
         ck_assert_int_eq(guess(&f, rows[i][0], "zzz"), 0);
         ck_assert_int_eq(guess(&f, rows[i][0], rows[i][1]), 0);
     }
-    /* Control: its own part, which it may look at; the names are told to people only, as it was not
-     * granted to read them. */
+    /* Control: its own part, in which it is resolved; the names are listed to users only, as it
+     * was not granted to read them. */
     ck_assert_int_eq(guess(&f, "own", "one"), 0);
     ck_assert_int_eq(guess(&f, "own", "zzz"), ORB_E_SCHEMA);
     ck_assert_msg(!strstr(f.err.text, "one"), "%s", f.err.text);

@@ -190,11 +190,11 @@ TEST(many_who_read_in_slices_leave_each_other_theirs)
         ck_assert_int_eq(fake_ask(&f, who, 100 + i, "get-part", "%s", next), 0);
     }
     ck_assert_int_eq(fake_ask(&f, "one-more", 99, "get-part", "%s", first), 0);
-    /* One that asks on many connections loses its own. */
+    /* An identity with many connections loses its own. */
     for (unsigned i = 0; i < 200; i++)
         ck_assert_int_eq(fake_ask(&f, "ada", 1000 + i, "get-part", "%s", first), 0);
     ck_assert_int_eq(fake_ask(&f, "u1", 101, "get-part", "%s", next), 0);
-    /* One that is not read on goes when there is no room. */
+    /* A value that is not read further is dropped when there is no room. */
     for (unsigned i = 0; i < ENGINE_MAX_DUMPS; i++) {
         snprintf(who, sizeof(who), "v%u", i);
         fake_ask(&f, who, 2000 + i, "get-part", "%s", first);

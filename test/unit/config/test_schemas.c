@@ -1,5 +1,5 @@
-/* Whatever a package's schema says, no request holds the loop of the config service for long. Each
- * kind of schema is as large as one that is registered may be. In processor time. */
+/* Whatever a package's schema contains, no request blocks the loop of the config service for long.
+ * Each kind of schema is as large as one that is registered may be. In processor time. */
 #include <string.h>
 #include <time.h>
 
@@ -334,7 +334,7 @@ TEST(no_schema_makes_a_request_hold_the_loop)
         f.engine->host.soon = on_soon;
         f.engine->host.now_us = on_now_us;
         f.engine->requests.settling = 1; /* each is answered at once */
-        /* Each is told of what is committed. */
+        /* Each is notified of the commit. */
         fake_service(&f, "firewall", "/guest");
         fake_service(&f, "interfaces", "/guest");
         fake_service(&f, "system", "/guest");

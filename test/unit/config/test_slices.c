@@ -1,5 +1,5 @@
-/* plugins/config/fiber.c and requests_pause(): requests that stop half-way and go on. What is asked
- * in slices among others is answered as it is at once and alone. */
+/* plugins/config/fiber.c and requests_pause(): requests that stop half-way and continue. A request
+ * in slices among others has the same answer as one at once and alone. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -62,7 +62,7 @@ TEST(one_that_works_on_and_on_is_given_up_when_its_time_is_over)
         buf_clear(&f.trace);
         ck_assert_uint_eq(commit_lasts(&f, "two"), 0);
         ck_assert_ptr_null(strstr(buf_str(&f.trace), "guest."));
-        /* Asked again after ten minutes, for a tenth of the time. */
+        /* Included again after ten minutes, for a tenth of the time. */
         f.now += 600 * 1000;
         fake_attach(&f, guest);
         ck_assert_uint_le(commit_lasts(&f, "three"), 4500);
@@ -156,7 +156,7 @@ TEST(many_third_parties_hold_a_commit_no_longer_than_one)
             ck_assert_uint_eq(firewall->next, engine_revision(f.engine) + 1);
         for (unsigned k = 0; k < 2 * GUESTS && !f.answered; k++) {
             fake_advance(&f, 950);
-            /* Each answers what it was asked just before its second is over. */
+            /* Each answers just before its second is over. */
             for (unsigned g = 0; g < GUESTS; g++) {
                 AUTO_FREE char *asked = buf_format("%s.%s", guests[g]->name, words[i]);
 
@@ -195,7 +195,7 @@ TEST(one_of_many_that_cannot_apply_takes_all_back_once_the_others_have_answered)
     ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "g3.abort+"));
     ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "firewall.abort+"));
     ck_assert(!firewall->applied && !guests[2]->applied);
-    /* One that goes away meanwhile is not waited for. */
+    /* No commit waits for one that ends meanwhile. */
     guests[1]->mode[FAKE_APPLY] = FAKE_GONE;
     begin(&f, "two");
     ck_assert(f.answered);
@@ -287,7 +287,7 @@ TEST(attach_does_not_wait_for_the_commits_of_others)
         guest->mode[phases[i]] = FAKE_OK;
         fake_wake(&f);
         ck_assert_uint_eq(engine_revision(f.engine), 2);
-        /* It follows as soon as that is committed, and what does not concern it, it is not told. */
+        /* It follows as soon as that is committed, and is not notified of what it does not read. */
         ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "firewall.prepare firewall.apply"));
         ck_assert_uint_eq(firewall->revision, 2);
         ck_assert_uint_eq(fake_due(&f, "firewall", NULL), 2);
@@ -402,7 +402,7 @@ TEST(a_shipped_service_refuses_as_often_as_it_has_reasons)
     fake_free(&f);
 }
 
-/* What does not concern it is not even told. */
+/* It is not even notified of what it does not read. */
 TEST(a_service_is_not_asked_of_what_it_does_not_read)
 {
     struct fake f;
