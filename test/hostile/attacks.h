@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What the driver tells an attack about the host. */
+/* The driver's data about the host for an attack. */
 struct target {
     char canary[256]; /* a file of root's, mode 0600 */
     pid_t pid;        /* a process of root's that must stay alive */

@@ -245,7 +245,7 @@ int attack_ipc_shutdown(void)
     stay();
 }
 
-/* Descriptors that were not asked for must not arrive in the host. */
+/* Unrequested descriptors must not arrive in the host. */
 int attack_ipc_descriptors(void)
 {
     char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};

@@ -146,7 +146,8 @@ int attack_execveat_fd(void)
     return TRY_NR(SYS_execveat, 9, "", none, none, AT_EMPTY_PATH);
 }
 
-/* getpid by the 32-bit gate: other numbers, so a filter that knows 64-bit ones alone is blind. */
+/* getpid by the 32-bit gate: other numbers, so a filter of 64-bit numbers alone does not match
+ * them. */
 int attack_int80(void)
 {
 #if defined(__x86_64__)

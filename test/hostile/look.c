@@ -1,4 +1,4 @@
-/* The kernel's view, read from outside: a worker may claim what it likes. */
+/* The kernel's view, read from outside: statements of a worker are not trusted. */
 #include "test/hostile/look.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* What the kernel says about a worker and about the host; NULL means all is well. */
+/* The kernel's state of a worker and of the host; NULL: as it must be. */
 #ifndef TEST_HOSTILE_LOOK_H
 #define TEST_HOSTILE_LOOK_H
 

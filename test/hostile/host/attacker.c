@@ -16,7 +16,7 @@
 #include "orbital/orbital.h"
 #include "test/hostile/host/attacker.h"
 
-/* Replaced in the file; volatile, so that no compiler believes it knows the text. */
+/* Replaced in the file; volatile, so that the compiler does not assume the text. */
 static volatile char marker[64] = "@@ATTACK@@";
 struct wire_in in;
 
@@ -41,7 +41,7 @@ static bool is(const char *name)
     return false;
 }
 
-/* What was tried and what the host said; anything but a refusal is a success of the attack. */
+/* The attempt and the host's answer; anything but a refusal is a success of the attack. */
 void refused(const char *what, const char *code, const char *expected)
 {
     if (!strcmp(code, "ok"))
@@ -210,7 +210,7 @@ static int init(struct orb_ctx *ctx, struct orb_err *err)
 }
 
 /* Configuration: takes part in commits, and spoils them. */
-/* The request is the SDK's, unanswered in its hands: the answer takes its number. */
+/* The request is pending in the SDK: the answer takes its number. */
 static void answer_wrongly(const struct orb_ctx *ctx, const char *reply)
 {
     if (!ctx->conf.req) {

@@ -13,7 +13,7 @@ extern struct wire_in in; /* the last frame that came */
 void shout(const char *format, ...);
 /* Compares the answer code with the expected ones; "ok" is a success of the attack. */
 void refused(const char *what, const char *code, const char *expected);
-/* READY, whatever the SDK thinks of it. */
+/* READY, whatever the state of the SDK. */
 void ready(void);
 /* Answers pings for ever. */
 void stay(void);

@@ -105,7 +105,7 @@ void g_authority(void)
     stay();
 }
 
-/* Interfaces without a provider, by the thousand: known and forgotten again, then held. */
+/* Interfaces without a provider, by the thousand: added and freed again, then held. */
 void g_names(void)
 {
     char env[80];

@@ -166,7 +166,7 @@ void d_pending(void)
         shout("attack refused: pending: %u answered, %u busy", answered, busy);
     stay();
 }
-/* Asks for much and never reads the answers. */
+/* Requests much and never reads the answers. */
 void d_slow_reader(void)
 {
     static char text[100100];

@@ -1,4 +1,4 @@
-/* Requests for what was not granted, replies to what others asked, text that is not JSON. */
+/* Requests without a grant, replies to requests of others, text that is not JSON. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -95,7 +95,7 @@ void a_routes(void)
     }
     stay();
 }
-/* The other's answers: the driver calls acme-probe all the time and knows what it must receive. */
+/* The other's answers: the driver calls acme-probe all the time and checks what it receives. */
 void a_replies(void)
 {
     uint64_t until = wire_now() + 2500;
@@ -142,7 +142,7 @@ void a_twice(void)
             old = in.head.corr;
         }
 }
-/* Wrong output, output with an envelope, output that is no JSON, an error that says nothing. */
+/* Wrong output, output with an envelope, output that is no JSON, an empty error. */
 void a_outputs(void)
 {
     unsigned n = 0;

@@ -115,7 +115,7 @@ static bool differs(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec || a.tv_nsec != b.tv_nsec;
 }
 
-/* Once the first directory was read what it holds goes there, once the second was, back. */
+/* Once the first directory was read its content is moved there, once the second was, back. */
 static void *on_look(void *arg)
 {
     unsigned moves = 0;

@@ -111,7 +111,7 @@ def flooding_clients(watch):
 
 
 def many_connections(watch, count, hang_up):
-    """A user with many connections asks as fast as it can; or all of them ask, read no answer, and hang up at once."""
+    """A user with many connections sends requests as fast as it can; or all of them send, read no answer, and hang up at once."""
     code = (f"import os,sys,time;sys.path.insert(0,{here!r});from wire import *;cs=[Client({watch.sock!r}) for _ in range({count})];"
             "d=b''.join(frame(REQ,{'to':'host@1','method':'boot'},{},corr=i) for i in range(1,3000));at=[0]*len(cs);"
             f"[c.s.setblocking(False) for c in cs];end=time.monotonic()+{1 if hang_up else 3}\n"

@@ -56,7 +56,7 @@ class Flood:
         return s
 
     def begun(self):
-        """Says once that the connections are there, or that no more are to be had."""
+        """Reports once that the connections are open, or that no more can be opened."""
         if not self.told:
             self.told = True
             print("begun", flush=True)
@@ -128,7 +128,7 @@ class Flood:
                 self.read(s)
 
     def come_and_go(self, reset):
-        """As many connections as can be made, each with a request, or none, and gone."""
+        """As many connections as possible, each with a request or none, and closed."""
         n = 0
         while not self.ending:
             n += 1

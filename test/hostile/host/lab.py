@@ -35,7 +35,7 @@ def attempt(name, fn, *args):
 
 
 def conclude(name, main):
-    """Runs main(a directory for packages), says how many attempts there were, ends."""
+    """Runs main(a directory for packages), prints the number of attempts, exits."""
     base = tempfile.mkdtemp(prefix=f"orbt-{name}-{os.getpid()}.", dir="/run")
     os.chmod(base, 0o755)
     try:
@@ -113,7 +113,7 @@ class Watch:
 
 
 def words_of(box, name):
-    """What the attacker said on stderr, from the files: a flood soon leaves nothing of it in memory."""
+    """The attacker's output on stderr, from the files: a flood soon leaves nothing of it in memory."""
     found, mark = [], f'"service":"{name}","event":"output"'.encode()
     for n in (4, 3, 2, 1, 0):
         path = f"{box.dir}/state/log.jsonl" + (f".{n}" if n else "")
@@ -155,7 +155,7 @@ def stop(box, name):
 
 
 def ended(box, watch, name, reason, begun=True):
-    """The worker is ended and its crash report says why."""
+    """The worker is ended and its crash report has the reason."""
     start(box, name)
     report = box.until(10, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], f"a report of {name}")[0]
     stop(box, name)
@@ -167,12 +167,12 @@ def ended(box, watch, name, reason, begun=True):
 
 
 def lives(box, watch, name, seconds=2.0, mark=None, label=None):
-    """The worker may live: what it asked for was refused, and no other client noticed."""
+    """The worker may live: its request was refused, and no other client was affected."""
     start(box, name)
     if mark:
         box.until(20, lambda: any(mark in w for w in words_of(box, name)), f"{mark} of {name}")
     else:
-        time.sleep(seconds)  # the attack goes on for this long
+        time.sleep(seconds)  # the attack lasts for this long
     no_win(box, name)
     watch.sound(label)
     stop(box, name)

@@ -23,10 +23,10 @@ from wire import Client, Closed, Refused, quantile  # noqa: E402
 RECORD = struct.Struct("<ddd")  # begin; seconds, below 0: a wrong answer or none; of the loop's processor time
 SANITIZED = len(sys.argv) > 1 and os.path.exists(f"{sys.argv[1]}/orbitald") and b"__asan_init" in open(f"{sys.argv[1]}/orbitald", "rb").read()
 RATIO, GAP_S = 2.0, (0.5 if SANITIZED else 0.1)
-FLOOR_S = 0.200 if SANITIZED else 0.020  # of the processor: two fifths of what a turn may take; what the ratio is, the benchmark says
+FLOOR_S = 0.200 if SANITIZED else 0.020  # of the processor: two fifths of what a turn may take; the benchmark measures the ratio
 STRETCH_S, ANSWERS, TRIES = 0.25, 60, 8  # a stretch: so many answers of both, or that long; as a benchmark, that long
 PACE_S, IDLE_S = 0.001, 0.02  # between two questions: in a stretch, and before and behind it
-MOMENT_S = 0.05  # after which it is asked whether a stretch of an attack that goes on by itself is over
+MOMENT_S = 0.05  # after which it is checked whether a stretch of an attack that continues by itself is over
 
 
 def processor(schedstat):
@@ -35,7 +35,7 @@ def processor(schedstat):
 
 
 class Control:
-    """Asks the host and a good package over the control socket."""
+    """Calls the host and a well-behaved package over the control socket."""
 
     def __init__(self, path):
         self.client = Client(path)
@@ -47,7 +47,7 @@ class Control:
 
 
 class Config:
-    """Asks the config service, as `orbctl show` and `orbctl config` do."""
+    """Calls the config service, as `orbctl show` and `orbctl config` do."""
 
     def __init__(self, path):
         self.client = Client(path)
@@ -60,7 +60,7 @@ class Config:
 
 
 class Web:
-    """Asks the HTTP API, on a connection that is kept and on a new one, in turn."""
+    """Sends requests to the HTTP API, on an open and on a new connection, in turn."""
 
     def __init__(self, token):
         self.text = f"GET /api/v1/whoami HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
@@ -119,7 +119,7 @@ def ask_on(make, out, pids):
 
 
 class Asker:
-    """A process that asks one appliance, and what it noted. token: it asks the HTTP API; else as kind says."""
+    """A process that calls one appliance, and its results. token: it calls the HTTP API; otherwise as kind selects."""
 
     def __init__(self, box, name, token=None, kind="control"):
         self.out = f"{box.dir}/{name}"

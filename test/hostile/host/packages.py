@@ -52,7 +52,7 @@ def write(path, data):
 
 
 def package(root, name, attack=None, module="attacker", mani=None, sch=None):
-    """Lays out a package whose module knows which attack it is."""
+    """Lays out a package whose module contains the name of its attack."""
     where = f"{root}/{name}"
     os.makedirs(f"{where}/lib")
     write(f"{where}/manifest.json", manifest(name) if mani is None else mani)
@@ -116,7 +116,7 @@ def loaded(elf):
 
 
 def broken_objects(root):
-    """Packages whose shared object is none; name -> what the report must say."""
+    """Packages whose shared object is none; name -> the text of the report."""
     good = open(f"{modules}/attacker.so", "rb").read()
     wrong_machine = bytearray(good)
     wrong_machine[18:20] = b"\xb7\x00"  # AArch64

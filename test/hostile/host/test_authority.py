@@ -158,7 +158,7 @@ def works_on(box, watch, phase):
 
 
 def refuses(box, watch, name, code, why):
-    """The same answer to whatever it is asked: after three it is left out."""
+    """The same answer to every call: after three it is left out."""
     start(box, name)
     box.until(20, lambda: attached(box, name), f"{name} is attached")
     for n in range(3):
@@ -311,7 +311,7 @@ def crowds_out(box, watch):
     watch.sound()
 
 
-# ---- what its manifest asks for ----
+# ---- what its manifest requests ----
 
 LONG_S = 30  # the end of the daemon comes after ten seconds at the latest, on a quiet machine
 ALL = {"limits": {"memory": "999999G", "files": 4096, "threads": 256},
@@ -343,7 +343,7 @@ def limits(box, watch):
 
 
 def holds_up(box, watch):
-    """Neither the start nor the end of the daemon waits for it: the manifest asks for ten minutes."""
+    """Neither the start nor the end of the daemon waits for it: the manifest requests ten minutes."""
     watch.control.ending = True
     for name in ("v-never", *(f"v-stays-{n}" for n in range(4))):
         start(box, name)

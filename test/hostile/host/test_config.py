@@ -37,7 +37,7 @@ SCHEMA = {"interface": READER, "version": "1.0", "config": {"type": "object", "p
     "methods": {"do": {"input": OPEN, "output": {}, "requires": "observe", "timeout-ms": 300000}}, "events": {}}
 GRANTS = ["config.read:/", f"config.write:/{READER}", "ipc.call:config/*"]
 
-# What is dear: old revisions, all of the history, all of a large tree.
+# Expensive requests: old revisions, all of the history, all of a large tree.
 READS = {"diff": {"from": 1}, "get": {"path": "/acme-probe", "revision": 1}, "get-part": {"path": "/", "revision": 1, "offset": 0},
          "history": {"limit": 500}, "validate": {}}
 MORE = {"get of the firewall": ("get", {"path": "/firewall"}), "get-part of all": ("get-part", {"path": "/", "offset": 0}),
@@ -66,7 +66,7 @@ class Package:
         self.client = Client(f"{box.dir}/run/control.sock", timeout=120)
 
     def floods(self, method, given, times=60):
-        """Asks that many times at once; the codes of the answers, "": it was granted."""
+        """Sends that many requests at once; the codes of the answers, "": it was granted."""
         ask = {"type": REQ, "envelope": json.dumps({"to": "config@1", "method": method}), "payload": json.dumps(given)}
         got = self.client.call(f"{READER}@1", "do", {"frames": [{**ask, "corr": 7, "times": times - 1}, {**ask, "corr": 8}], "await": 8})
         mine = [h for h in got if h["corr"] in (7, 8)]
@@ -89,7 +89,7 @@ def by_package(box, other, method, given):
 
 
 class Viewer(threading.Thread):
-    """Asks the HTTP API again and again."""
+    """Sends requests to the HTTP API again and again."""
 
     def __init__(self, box, token, path):
         super().__init__(daemon=True)
@@ -123,7 +123,7 @@ def by_viewer(box, other, token, path):
 
 def other_moment(viewers):
     viewers[0].process.poll()
-    threading.Event().wait(others.MOMENT_S)  # the attack goes on meanwhile
+    threading.Event().wait(others.MOMENT_S)  # the attack continues meanwhile
 
 
 def unhurt(box, pid):
@@ -219,7 +219,7 @@ def failing(box, other):
 
 
 def large(box, other, what, method, given, whole):
-    """What is asked of a candidate with as many changes as it may have; whole: members of new values."""
+    """Requests about a candidate with as many changes as it may have; whole: members of new values."""
     agent, n, error = Package(box), 0, None
     members = {f"x{i}": "x" for i in range(900)}
     while not error:
@@ -301,7 +301,7 @@ def main(root):
             larges(box, other)
             attempt("dry runs of a package beside a viewer's diffs", both, box, other)
             attempt("an administrator loads 1 MB", loads, box, other)
-            # The last: it is asked before each commit from then on, and does not answer as it ought to.
+            # The last: it is called before each commit from then on, and does not answer as it should.
             attempt("a package attaches again and again", by_package, box, other, "attach", {"paths": ["/"]})
             tap.test("the config service was not restarted", unhurt, box, pid)
         finally:

@@ -69,7 +69,7 @@ class Agent:
         self.name, self.client = name, Client(f"{box.dir}/run/control.sock", timeout=30)
 
     def do(self, *frames, method="do", **more):
-        """What the host said to the package while it sent these frames."""
+        """The host's answers to the package while it sent these frames."""
         given = {**({"frames": frames} if frames else {}), **more}
         return self.client.call(f"{self.name}@1", method, given)
 
@@ -136,7 +136,7 @@ def by_event(box, other, name, bad):
 
 
 def by_input(box, other, name, bad):
-    """The host checks what a client asks a package."""
+    """The host checks the requests of a client to a package."""
     client = Client(f"{box.dir}/run/control.sock", timeout=30)
     text = bad.replace("@", "x" * FILL).encode()
 
@@ -220,7 +220,7 @@ def flood(box, other, agent, what, type, payload, times):
 
 
 def still_received(box, agent, what):
-    """The control: once it has stopped, what it says rightly arrives."""
+    """The control: once it has stopped, its valid records arrive."""
     mark = f"after-{abs(hash(what))}"
     agent.says(PROBLEMS, {"problems": [{"level": "degraded", "key": "k", "what": mark, "path": "", "todo": "wait"}], "more": 0})
     box.until(5, lambda: mark in json.dumps(box.call("host@1", "health")), "control: its problem is not shown")
@@ -305,7 +305,7 @@ def is_denied(box, other, agent, what, method, given):
     expect(agent.asks("config@1", "get", {"path": f"/{AGENT}"})[0] == "ok", "control: it may not read its own")
 
 
-# Where its own schema says that a value is a name of what it was not granted to read.
+# Where its own schema declares a value to be a name in a part that it was not granted to read.
 REFERENCES = {"r-probe": "/acme-probe", "r-targets": "/acme-probe/targets", "r-services": "/services", "r-interfaces": "/interfaces"}
 
 
@@ -367,7 +367,7 @@ def history_is_cut(box, agent):
 # ---- schemas of packages that never ran, searched for a name ----
 
 def searched(box, other, length):
-    """Thirty patterns behind 800 alternatives: the config service computes for a moment and says so."""
+    """Thirty patterns behind 800 alternatives: the config service computes for a moment and answers `limit`."""
     c = Client(f"{box.dir}/run/control.sock", timeout=60)
     pid, name = box.service("config")["pid"], "a" * length
     edit = {"ops": [{"op": "merge", "path": "/f-names", "value": {f"{name[:900]}{n}": 1 for n in range(100)}}]}
@@ -394,7 +394,7 @@ SPOIL = {"prepare_hang": "hangs", "prepare_error": "refuses", "prepare_never": "
 
 
 def refuses(box, name):
-    """The control: it says so when it is asked."""
+    """The control: it answers when it is called."""
     enabled(box, name)
     try:
         commit(box, (f"/{name}/x", 3))
@@ -407,7 +407,7 @@ def refuses(box, name):
 
 
 def held_up(box, other, name, how):
-    """It goes on so while its own grants are taken away, and while it is disabled."""
+    """It continues so while its own grants are taken away, and while it is disabled."""
     enabled(box, name)
     commit(box, (f"/services/{name}/grants", []), (f"/{name}/x", 1))
     asked = [w for w in words_of(box, name) if "is asked" in w]

@@ -24,7 +24,7 @@ FLOOD_S = 1.1  # a little longer than FLOOD_MS of attacker_floods.c
 # ---- services that spoil commits ----
 
 def spoils(box, watch, name, reason):
-    """A commit that the attacker takes part in fails, is undone everywhere, and says who was at fault."""
+    """A commit that the attacker takes part in fails, is undone everywhere, and names the service at fault."""
     before = box.json("config", "show", "acme-probe", "greeting")
     start(box, name)
     box.until(10, lambda: box.service(name)["state"] == "Running", f"{name} runs")
@@ -286,7 +286,7 @@ def sprayed(box, watch):
 
 
 def deaf_subscriber(box, watch):
-    """A client subscribes to a flood and does not read; another one reads and must be told of gaps only by number."""
+    """A client subscribes to a flood and does not read; another one reads and must get gaps only as numbers."""
     deaf = Client(watch.sock)
     deaf.send(frame(SUB, {"to": name_of("events"), "topic": "noise"}, corr=1))
     start(box, name_of("events"))
@@ -358,7 +358,7 @@ def many_schemas(box):
 
 
 def full_run():
-    """No space left: a commit fails in words, nothing is lost, and with space again all goes on."""
+    """No space left: a commit fails with the reason, nothing is lost, and with space again all works."""
     with Appliance(build, "full") as box:
         os.mkdir(f"{box.dir}/state")
         run("mount", "-t", "tmpfs", "-o", "size=6m,mode=0755", "orbt-full", f"{box.dir}/state")

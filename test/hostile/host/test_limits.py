@@ -143,7 +143,7 @@ def fills_the_disk(box, name, why):
     report = box.until(20, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], "it is ended")[0]
     expect(why in report["ended-because"], f"it ended because: {report['ended-because']}")
     expect("service.state-over-limit" in box.log_text(), "nothing is said of it")
-    if name in ("v-state-fill", "v-state-deep"):  # what others hold goes with them
+    if name in ("v-state-fill", "v-state-deep"):  # what others hold ends with them
         box.until(10, lambda: why in box.service(name)["reason"] and box.service(name)["pid"] == 0, "it is not started again")
     expect(used_mib(where) < 2048, f"it has {used_mib(where)} MiB")
     box.ctl("service", "stop", name)
@@ -182,7 +182,7 @@ MANY = {f"w-{i:02}": [f"config.read:/w/{'x' * 90}-{j:02}" for j in range(64)] fo
 
 
 def more_than_a_frame(box):
-    """What /services says is followed however long it is."""
+    """/services is applied however long it is."""
     c = Client(f"{box.dir}/run/control.sock", timeout=60)
     names = sorted(MANY)
     for i in range(0, len(names), 8):

@@ -20,7 +20,7 @@ LONG = {"ready-ms": 600000, "ping-every-ms": 600000, "ping-ms": 600000, "stop-ms
 
 
 class Told:
-    """What systemd would be told."""
+    """The notifications systemd would get."""
 
     def __init__(self, box):
         self.socket, self.text = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), b""
@@ -59,7 +59,7 @@ def held_up(root):
 
 
 def lacks(name, how):
-    """READY waits for it, health says why; control: with it READY comes."""
+    """READY waits for it, health has the reason; control: with it READY is sent."""
     with Appliance(build, "lacks", dataplane=True) as box:
         whole = f"{box.dir}/packages"
         shutil.copytree(f"{build}/packages", whole)

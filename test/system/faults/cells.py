@@ -20,13 +20,13 @@ class Result:
 
 
 class Session:
-    """What one thread of the run sees: a number of its own, the cells to do, and where results go."""
+    """The data of one thread of the run: its number, its cells, and the results."""
 
     def __init__(self, number, todo, results):
         self.number, self.todo, self.results = number, todo, results
 
     def try_next(self, attempt):
-        """attempt(cell) returns a remark or raises. False: there is no cell. The exception goes on."""
+        """attempt(cell) returns a remark or raises. False: there is no cell. The exception is passed on."""
         try:
             cell = self.todo.get_nowait()
         except queue.Empty:

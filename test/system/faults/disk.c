@@ -23,7 +23,7 @@ static struct {
     struct orb_method methods[MAX_METHODS];
     orb_handler *commit;
     struct orb_ctx *ctx;
-    unsigned at, seen; /* at 0: nothing was asked for */
+    unsigned at, seen; /* at 0: nothing was requested */
     bool snapshot;     /* it has not begun yet */
     char kind[16];
 } disk;

@@ -143,7 +143,7 @@ class Box(Appliance):
         return got["revision"], got["value"]["acme-probe"]["targets"]
 
     def agreed(self):
-        """"old" or "new" when the store, all services and all of the kernel say so; else raises."""
+        """"old" or "new" by the state of the store, all services and the kernel; raises if they differ."""
         for name, service in self.services().items():
             if service["state"] != "Running":
                 raise Lost(f"{name} is {service['state']}")

@@ -74,14 +74,14 @@ def strike(box, cell):
 
 
 def forgive(box):
-    """A start by hand forgets earlier deaths: the breaker must not count those of the matrix."""
+    """A start by a user clears earlier failures: the breaker must not count those of the matrix."""
     for name, service in box.services().items():
         if service["restarts"] >= 3:
             box.ctl("service", "restart", name)
 
 
 def spoilt_commit(box, cell):
-    """Commits with the fault. Returns orbctl's status, what it said, and how long that took."""
+    """Commits with the fault. Returns orbctl's status, its output, and the duration."""
     reached = len(box.log_text())
     begin = time.monotonic()
     commit = box.begin_commit()
@@ -110,7 +110,7 @@ def check_time(box, cell, begin, took, said):
 
 
 def try_lie(box, cell):
-    """The control: what a service that lies leaves behind is seen."""
+    """The control: state left behind by a service that reports a false result is detected."""
     box.commit(True, cell.text)
     odd = box.matches("new")
     expect(odd, "a service that applied nothing was not noticed")

@@ -85,7 +85,7 @@ class Storm:
         try:
             self.kill(self.random.choice((*SERVICES, "config")))
         except (Failed, ProcessLookupError, KeyError):
-            pass  # the service it would be told by is down, or it was dead already
+            pass  # the service that would notify it is down, or it had ended already
 
     def commits(self):
         new = self.random.random() < 0.5

@@ -89,14 +89,14 @@ class Box(Appliance):
 
 
 def try_call(box, what, number, kind):
-    """One file call goes wrong. Returns whether there is such a call."""
+    """One file call fails. Returns whether there is such a call."""
     begin, pid = len(box.log_text()), box.service("config")["pid"]
     done = box.commit(NEW, f"{what} {number} {kind}")
     if what == "snapshot":
         expect(done.returncode == 0, f"the commit before the snapshot: {done.stderr}")
         box.until(10, lambda: box.said(begin, "fault.reached", "worker.exited") or box.is_written("snapshot-"),
                   "a snapshot")
-    now = box.until(20, box.settled, "store and kernel agree")  # it was asked: the snapshot has ended
+    now = box.until(20, box.settled, "store and kernel agree")  # it was called: the snapshot has ended
     died = kind.startswith("kill") and box.service("config")["pid"] != pid
     expect(now in (OLD, NEW), f"{now} runs")
     expect(now == NEW or done.returncode, "a commit that was answered does not run")

@@ -185,7 +185,7 @@ def each(what, rows):
     for row in rows:
         try:
             what(*row)
-        except Exception as e:  # all rows are told of
+        except Exception as e:  # all rows are reported
             wrong.append(f"{row[0]} {getattr(row[1], '__name__', row[1])}: {e}")
     expect(not wrong, "\n".join(wrong))
 

@@ -44,7 +44,7 @@ static struct {
 ORB_EXPORT extern struct orb_plugin orbital_plugin;
 ORB_EXPORT struct orb_plugin orbital_plugin = {.abi = ORB_PLUGIN_ABI};
 
-/* ---- what is asked for ---- */
+/* ---- what is requested ---- */
 
 static void arm_one(const char *text)
 {

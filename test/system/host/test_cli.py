@@ -128,7 +128,7 @@ def in_flight(box):
 
 
 def service_dies(box):
-    """A question that the service took with it is asked again; an order is not."""
+    """A read that was lost with the service is repeated; a change is not."""
     def asked(*words):
         pid = box.service("config")["pid"]
         os.kill(pid, signal.SIGSTOP)

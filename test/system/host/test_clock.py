@@ -111,7 +111,7 @@ def confirmed_or_not(box, jump):
 
 
 def order_of_revisions(box):
-    """By number; the times are what the clock said."""
+    """By number; the times are those of the clock."""
     for i, ahead in enumerate((0, YEARS, -YEARS, 0)):
         box.set_clock(ahead)
         box.put("/acme-probe/greeting", f"number {i}")
@@ -133,7 +133,7 @@ def order_of_revisions(box):
 
 
 def since_when(box):
-    """Health tells how long ago something began, whatever the clock did since."""
+    """Health shows how long ago a problem began, whatever the clock did since."""
     box.set_clock(0)
     box.ctl("service", "stop", "acme-probe")
     box.until(10, lambda: "acme-probe was stopped" in box.ctl("show", "health", ok=False).stdout, "it is stopped")
@@ -170,7 +170,7 @@ def records_of_the_last_minutes(box):
 
 
 def followed_into_another_age(box):
-    """The log's files are lost and the clock is years behind: a follower goes on with the new run."""
+    """The log's files are lost and the clock is years behind: a follower continues with the new run."""
     box.set_clock(YEARS)
     box.kill()
     box.start()

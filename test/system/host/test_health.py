@@ -79,7 +79,7 @@ class Box(Appliance):
         return report
 
     def reason(self, level, *words):
-        """The first reason of that level in which all words stand."""
+        """The first reason of that level that contains all words."""
         for r in self.health()["reasons"]:
             if r["level"] == level and all(w in json.dumps(r) for w in words):
                 return r
@@ -324,7 +324,7 @@ MENDED = [
 ]
 
 
-# ---- processes that stand still: (service, level, words of the health report in the log meanwhile) ----
+# ---- processes that are stopped: (service, level, words of the health report in the log meanwhile) ----
 
 STILL = [
     ("config", "failed", ["health.changed", "failed: config is being restarted: no answer to ping"]),
@@ -334,7 +334,7 @@ STILL = [
 
 
 def still(box, service, words):
-    """Too short to be asked for: the record of the change is the witness."""
+    """Too short to be polled: the log record of the change is checked."""
     end, pid = box.log_end(), box.pid(service)
     os.kill(pid, signal.SIGSTOP)
     box.until(20, lambda: box.logged(end, *words), f"a record with {words}")
@@ -397,7 +397,7 @@ PROBE = {"name": "acme-probe", "version": "1.0.0", "description": "fails when to
 
 
 def directory(path):
-    """Where a file of the state is, stands a directory."""
+    """A directory is in the place of a file of the state."""
     def make(box):
         where = f"{box.dir}/state/{path}"
         if os.path.exists(where):
@@ -407,7 +407,7 @@ def directory(path):
 
 
 def start(box, expected, prepare):
-    """Stops, prepares, starts, and wants each (level, words) among the reasons."""
+    """Stops, prepares, starts, and expects each (level, words) among the reasons."""
     box.kill(signal.SIGTERM)
     prepare(box)
     box.start(wait=False)
@@ -555,10 +555,10 @@ def boot(box, expected, prepare):
             os.unlink(f"{box.dir}/run/enforced")
 
 
-# ---- what others are told ----
+# ---- what others get ----
 
 def readyz(box):
-    """The answer of /readyz, asked from inside the namespace."""
+    """The answer of /readyz, requested inside the namespace."""
     done = run(*box.inside("curl", "-s", "-o", "-", "-w", "\n%{http_code}", "http://127.0.0.1:8080/readyz"), check=False)
     body, _, code = done.stdout.rpartition("\n")
     return int(code or 0), body
@@ -653,7 +653,7 @@ def connections_full(box):
 
 
 def clock_unset(box):
-    """A machine whose clock has no battery: it stands in 2020 until it is set."""
+    """A machine whose clock has no battery: it shows 2020 until it is set."""
     old = f"{box.dir}/old-clock"
     open(old, "w").close()
     box.kill(signal.SIGTERM)

@@ -77,7 +77,7 @@ def threads(box):
     s = box.until(10, lambda: running(box, "acme-probe"), "runs")
     out = box.call("acme-probe", "count", {"steps": 30000})
     expect(out == {"counted": 30000}, f"counted {out}")
-    words = ("--wait", "0", "ipc", "call", "acme-probe", "count", '{"steps": 1000000000}')  # not asked again
+    words = ("--wait", "0", "ipc", "call", "acme-probe", "count", '{"steps": 1000000000}')  # not called again
     client = threading.Thread(target=box.ctl, args=words, kwargs={"ok": False})
     client.start()
     try:
@@ -196,7 +196,7 @@ def cgroups_after_kill(box):
     stale = f"{parent}/stale" if parent else None
     box.kill(signal.SIGKILL)
     if stale:
-        os.mkdir(stale)  # of a service that is gone by now
+        os.mkdir(stale)  # of a service that has ended by now
     box.start()
     if not stale:
         return

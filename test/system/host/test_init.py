@@ -136,7 +136,7 @@ def crashes_are_reported(box):
 
 
 def inner(pid):
-    """The pid of a worker as its host, the first process, sees it: its own is 1 again."""
+    """The pid of a worker in its host's namespace, where the host is PID 1; in its own it is 1, too."""
     line = next(x for x in open(f"/proc/{pid}/status") if x.startswith("NSpid:")).split()
     return int(line[2])
 

@@ -160,7 +160,7 @@ def scrapes(root):
 
 
 class Small(Appliance):
-    """Its state lies on a file system of 2 MiB."""
+    """Its state is on a file system of 2 MiB."""
 
     def __enter__(self):
         super().__enter__()
@@ -205,7 +205,7 @@ def full_disk():
         expect("orbital_log_not_written 0" in box.json("metrics")["text"], "written again")
 
 
-BROKEN = {  # source or how to spoil the good one; what must be said
+BROKEN = {  # source, or how to damage the good one; the expected text
     "x-symbol": ("int nowhere_to_be_found(void); int use(void) { return nowhere_to_be_found(); } int orbital_plugin;",
                  "undefined symbol: nowhere_to_be_found"),
     "x-noplugin": ("int something_else;", "exports no orbital_plugin"),

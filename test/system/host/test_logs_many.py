@@ -41,7 +41,7 @@ def fill(state):
 
 
 class Cost:
-    """What the daemon costs while something is asked."""
+    """The daemon's processor time during requests."""
 
     def __init__(self, box, what):
         self.box, self.what = box, what
@@ -127,7 +127,7 @@ def others_meanwhile(box):
             t.join()
     print(f"# meanwhile: answered after {sorted(went)[7]:.3f} s, at worst {max(went):.3f} s; a search took {min(searches):.3f} s")
     expect(sorted(went)[7] < min(searches) / 2, f"others wait for searches: {went}, {searches}")
-    # The turn's own time says how busy the machine is, its processor time what the loop did.
+    # The turn's elapsed time depends on the load of the machine, its processor time on the loop's work.
     long = [json.loads(line)["kv"] for line in box.ctl("logs", "-o", "json", "--boot", "0", "--grep", "loop.stalled").stdout.splitlines()]
     expect(not [kv for kv in long if kv["processor-ms"] > MOST_MS], f"turns of the loop: {long}")
 

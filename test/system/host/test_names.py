@@ -126,7 +126,7 @@ def ends(box):
 
 class Box(Appliance):
     def json_of(self, *args):
-        """Also when the exit status says that not all is well."""
+        """Also when the exit status is that of a problem."""
         import json
         return json.loads(self.ctl("--json", *args, ok=False).stdout)
 

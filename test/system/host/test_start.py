@@ -243,7 +243,7 @@ def handed_over():
             finally:
                 subprocess.Popen = popen
             expect(early.wait(60) == 0, "the call that waited failed")
-            os.rename(path, f"{path}.moved")  # it is systemd's to make: that it is gone is said where it can be
+            os.rename(path, f"{path}.moved")  # systemd creates it: that it is missing is reported where possible
             box.until(20, lambda: "control.socket-gone" in box.log_text(), "that its file is gone is said")
             expect(not os.path.exists(path), "the daemon made it")
             os.rename(f"{path}.moved", path)
@@ -255,7 +255,7 @@ def handed_over():
 
 
 def wrong_socket():
-    """Something else is handed over: it says so and listens by itself."""
+    """Another descriptor is passed: it is reported and the daemon listens by itself."""
     with Appliance(build, "wrong") as box:
         with socket.socket(socket.AF_INET) as s:
             s.bind(("127.0.0.1", 0))
@@ -373,7 +373,7 @@ def lay_out_slow(box, name, phase):
 
 
 def slow_starts():
-    """One that says that it goes on is waited for beyond its deadline, one that hangs is not."""
+    """A service that reports progress gets more time than its deadline, one that hangs does not."""
     with Appliance(build, "slow") as box:
         lay_out_slow(box, "hung", "features")
         lay_out_slow(box, "working", "core")
@@ -456,7 +456,7 @@ def run_directory():
 
 
 def large_files():
-    """A file that grows too large is an error for a worker, and the daemon says what it lacks."""
+    """A file that grows too large is an error for a worker, and the daemon reports what is missing."""
     with Appliance(build, "large") as box:
         box.start()
         for name in ("config", "routing"):

@@ -84,7 +84,7 @@ def spoilt(box, before):
 
 
 def read_only(box):
-    """The file is gone, a package came, and nothing can be written."""
+    """The file is missing, a package was added, and nothing can be written."""
     before = picture(box)
     box.kill(signal.SIGTERM)
     os.unlink(f"{box.dir}/state/uids")

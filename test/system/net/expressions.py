@@ -65,7 +65,7 @@ TREE = {
                    "51": {"from": "10.1.67.0/24", "unreachable": True}, "52": {"from": "10.1.68.0/24", "reject": True}}}}
 
 RULES, NAT, ROUTES = "/firewall/rules/", "/firewall/nat/", "/routing/static/"
-# what it is, where it stands in TREE, words that completion offers there, a word of the man page or README
+# subject, its pointer in TREE, words that completion offers there, a word of the man page or README
 TABLE = [
     ("source NAT with destinations", NAT + "source/5/destination", ["192.0.2.0/24", "@GROUP", "!"], "source NAT"),
     ("an exception of source NAT", NAT + "source/5/action", ["exclude", "none", "masquerade", "snat"], "exclude"),

@@ -71,7 +71,7 @@ class Namespace:
         self.ip("link", "set", name + "-far", "up")
 
     def batch(self, lines):
-        """Many ip commands at once, each with its newline; goes on where one fails, and fails then."""
+        """Many ip commands at once, each with its newline; continues when one fails, and fails at the end."""
         subprocess.run(["ip", "-n", self.name, "-force", "-batch", "-"], input="".join(lines),
                        text=True, check=True, capture_output=True)
 
@@ -150,7 +150,7 @@ class Worker:
         self.buffer, self.corr, self.tx, self.revision = b"", 100, 0, 1
         self.logs, self.events, self.calls, self.ready = [], [], [], False
         self.problems = {}
-        self.watched = None  # what the worker told arp@1
+        self.watched = None  # the worker's calls of arp@1
         self.provider = None  # function(method, input) -> output, plays dataplane@1
         self.methods = ([f"{self.name}/{m}" for m in methods] +
                         [f"service.{self.name}/{m}" for m in ("prepare", "apply", "abort")])
@@ -342,7 +342,7 @@ def refused(worker, path, *words, **parts):
 
 
 def eventually(check, what, seconds=5):
-    """Waits for a state of the kernel that no event of the worker tells."""
+    """Waits for a state of the kernel that no event of the worker reports."""
     deadline = time.monotonic() + machine.patient(seconds)
     while not check():
         assert time.monotonic() < deadline, what

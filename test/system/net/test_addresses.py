@@ -6,8 +6,8 @@ import subprocess
 from host import Namespace, eventually, main, refused
 from interfaces_box import Box
 
-# Asks and waits for the answer, all the time. A line on standard input: says how many answers came, once one came
-# whose question is younger than the line, and how often in a row TCP had to send again for want of an answer.
+# Sends and waits for the answer, all the time. For a line on standard input it prints the number of answers, once one came
+# whose request is younger than the line, and how often in a row TCP had to retransmit.
 TALK = """
 import select, socket, struct, sys
 s = socket.create_connection((sys.argv[1], 7), 20)
@@ -56,7 +56,7 @@ def usable(ns, address):
 
 
 def goes_on(talks, when):
-    """Every conversation, on the connection it has: asked now, answered now."""
+    """Each client, on its existing connection: a request now, an answer now."""
     for t in talks.values():
         t.stdin.write("go on\n")
         t.stdin.flush()

@@ -83,7 +83,7 @@ def another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone(
         expect("10.1.0.1" in text and mac in text and "lan0" in text, text)
         box.far("addr", "del", "10.1.0.1/24", "dev", "far0")
         box.until(20, lambda: not box.problems(), "it is forgotten")
-        # One that comes later speaks up itself.
+        # One that comes later announces itself.
         box.far("addr", "add", "10.1.0.7/24", "dev", "far0")
         box.far("neigh", "add", "10.1.0.99", "dev", "far0", "nud", "none")
         run("ip", "netns", "exec", box.there, "ping", "-c1", "-W1", "10.1.0.99", check=False)

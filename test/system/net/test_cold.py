@@ -21,7 +21,7 @@ while True:
     except OSError: pass
     time.sleep(0.01)
 """
-# Counts who the datagrams come from; a line asks for the counts.
+# Counts datagrams by source; for a line it prints the counts.
 RECEIVER = """
 import collections, json, select, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 5000))
@@ -53,7 +53,7 @@ class Talk:
             p.wait()
 
     def seen(self):
-        """{source address: datagrams} since it was asked last."""
+        """{source address: datagrams} since the last call."""
         self.receiver.stdin.write("\n")
         self.receiver.stdin.flush()
         return json.loads(self.receiver.stdout.readline())
@@ -78,7 +78,7 @@ def flows_begun_without(box):
 
 
 def boot_window(box, mode):
-    """Rebooted, forwarding on: from the first packet everything is as the policy says."""
+    """Rebooted, forwarding on: from the first packet everything is as in the policy."""
     config = json.loads(json.dumps(CONFIG))
     for port in config["interfaces"].values():
         port["fast-path"] = mode

@@ -81,7 +81,7 @@ def offered(box, what, pointer, words):
 
 
 def placeholders(box):
-    """Names that there are now, where one of them is asked for."""
+    """Existing names, where one of them is expected."""
     for pointer, names in (("/firewall/zones/lan/interfaces/0", {"lan0", "wan0", "wan1"}), ("/firewall/zones/lan/interfaces", {"lan0", "wan0", "wan1"}), ("/routing/policy/20/table", {"guests"}),
                            ("/routing/static/10.30.0.0~116/interface", {"lan0", "wan0", "wan1"})):
         found = set(asked(box, pointer)["names"])

@@ -1,4 +1,4 @@
-"""The firewall service on the real SDK; the test plays dataplane@1 and keeps the policy it is told."""
+"""The firewall service on the real SDK; the test implements dataplane@1 and stores the policy it receives."""
 import copy
 import sys
 
@@ -17,7 +17,7 @@ MAPS = ("ports", "zones", "rules", "source-nat", "destination-nat")
 
 
 class Dataplane:
-    """begin/put/check/apply/abort as docs/dataplane.md says, without a kernel."""
+    """begin/put/check/apply/abort as in docs/dataplane.md, without a kernel."""
 
     def __init__(self):
         self.running, self.before, self.drafts = self.empty(), None, {}

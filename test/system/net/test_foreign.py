@@ -163,7 +163,7 @@ def covered(box):
 
 
 def foreign_program(box):
-    """Another program's XDP program stands there first: ours goes behind it, and takes its place later."""
+    """Another program's XDP program is attached first: Orbital's is attached behind it, and replaces it later."""
     modes(box, "off")
     with tempfile.TemporaryDirectory(prefix=f"{box.ns}-prog.") as where:
         with open(f"{where}/pass.c", "w") as f:
@@ -201,7 +201,7 @@ def last_program(box):
 
 
 def foreign_link(box):
-    """Another XDP program, by a link, whose end no event tells: ours takes its place all the same."""
+    """Another XDP program, by a link, whose end no event reports: Orbital's replaces it all the same."""
     modes(box, "off")
     program = fastpath.pinned(f"{box.dir}/bpf/prog_probe")
     with open(f"/run/netns/{box.ns}") as space, open("/proc/self/ns/net") as back:
@@ -249,7 +249,7 @@ def rule_deleted(box):
 
 
 def during_commits(box):
-    """Each hand at each moment of a commit: the commit holds or says why not, and the table is the policy's."""
+    """Each hand at each moment of a commit: the commit succeeds or has a reason, and the table is the policy's."""
     stop = threading.Event()
 
     def hands():

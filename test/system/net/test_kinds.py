@@ -20,7 +20,7 @@ TREE = {"tables": {"guests": TABLE}, "policy": {"10": {"from": "10.1.0.0/24", "t
 
 
 def way(ns, to):
-    """The gateway (or nothing) and the link of a guest's packet, or what the kernel says."""
+    """The gateway (or nothing) and the link of a guest's packet, or the kernel's error."""
     six = ":" in to
     try:
         route = json.loads(ns.ip("-6" if six else "-4", "-j", "route", "get", to, *(GUEST6 if six else GUEST4)))[0]

@@ -79,7 +79,7 @@ def without_forwarding(box):
 
 
 def advertised(box):
-    """Who took routes by advertisement goes on taking them once the machine forwards."""
+    """An interface that accepted routes by advertisement continues to do so once the machine forwards."""
     begin_with(box, {"net.ipv6.conf.all.forwarding": 0, "net.ipv6.conf.wan0.accept_ra": 1,
                      "net.ipv6.conf.lan0.accept_ra": 0})
     box.until(10, box.right, "the policy is in force")
@@ -152,7 +152,7 @@ def lost_link_events(box):
 
 
 def more_links(box):
-    """The ports and the zones' members have their place; for the rest the kernel is asked."""
+    """The ports and the zones' members have their place; the rest is left to the kernel."""
     run(*box.inside("ip", "-batch", "-"), input="".join(f"link add v{i} type ifb\nlink set v{i} group 7\n" for i in range(MANY)))
     box.kill()
     box.start()

@@ -96,7 +96,7 @@ def rules_of_others_stay_and_ours_come_back():
         eventually(lambda: len(rules(ns, "-6")) == 1, "a deleted half is back", 2)
         ns.ip("rule", "add", "from", "10.66.0.0/16", "blackhole", "priority", "99", "protocol", "201")
         eventually(lambda: len(rules(ns)) == 2, "what is not configured goes", 2)
-        # One that takes a number of ours is said, and no more.
+        # One that uses a number of Orbital's is reported, and no more.
         ns.ip("rule", "add", "from", "10.8.0.0/16", "table", "main", "priority", "20")
         assert "number 20" in w.until_problems(bool)["/routing/policy/20"]["what"]
         ns.ip("rule", "del", "from", "10.8.0.0/16", "priority", "20")
@@ -254,7 +254,7 @@ def what_no_router_can_be_is_refused_before_anything_changes():
                     routing={"static": {destination: {"next-hops": {hop: more}}}})
         w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"10.9.9.1": {}}}}})
         assert ns.routes()["default"]["gateway"] == "10.9.9.1"
-        # The same in a table, and at start: the rest goes on.
+        # The same in a table, and at start: the rest works.
         refused(w, "/routing/tables/t/static/0.0.0.0~10/next-hops/203.0.113.0", "network itself", routing={
             "tables": {"t": {"id": 9, "static": {"0.0.0.0/0": {"next-hops": {"203.0.113.0": {}}}}}}})
         w.stop()

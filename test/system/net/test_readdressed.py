@@ -111,7 +111,7 @@ def others(box, mode):
     expect(child.stdout.readline() == "begun\n", "a conversation that is not translated begins")
     box.ctl("config", "set", "interfaces", "wan0", "addresses", f"{NEW}/24")
     box.ctl("config", "commit")
-    child.stdin.close()  # it goes on behind the commit, for a hundred more
+    child.stdin.close()  # it continues after the commit, for a hundred more
     lost = child.stdout.read()
     expect(not lost, f"an address more costs what is not translated nothing: {lost}")
 

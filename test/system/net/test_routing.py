@@ -174,7 +174,7 @@ def a_change_of_interfaces_that_cuts_off_a_next_hop_is_refused():
 
 def a_next_hop_may_be_on_a_network_of_the_same_commit():
     with Box({}) as (ns, w):
-        # The interfaces service applies first; here the test stands in for it.
+        # The interfaces service applies first; here the test does its part.
         ns.ip("addr", "add", "203.0.113.2/24", "dev", "wan0")
         w.commit(interfaces=interfaces(wan0={"addresses": ["192.0.2.2/24", "203.0.113.2/24"]}),
                  routing={"static": {"0.0.0.0/0": {"next-hops": {"203.0.113.1": {}}}}})
