@@ -354,7 +354,7 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
     if (s->types && !(s->types & type_of(&v))) {
         json_value(p, c->end, &v);
         if (!c->quiet)
-            schema_words_types(s->types, &words);
+            schema_words_value(s, &words);
         return schema_value_mismatch(c, s, spot, &v, buf_str(&words));
     }
     if (*p == '{')

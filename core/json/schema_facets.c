@@ -179,6 +179,14 @@ int schema_facets_read_words(struct compile *c, struct schema *s, json_t *value,
     return json_is_string(value) ? 0 : schema_compile_expected(c, "a text", value);
 }
 
+int schema_facets_read_names(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!json_is_string(json_array_get(value, i)))
+            return schema_compile_expected(c, "an array of names", value);
+    return json_is_array(value) ? 0 : schema_compile_expected(c, "an array of names", value);
+}
+
 int schema_facets_read_apply(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     const char *text = json_string_value(value);

@@ -162,6 +162,13 @@ void schema_words_choices(const struct schema *schema, struct buf *to);
 void schema_words_near(const struct schema *schema, const char *word, size_t len, struct buf *to);
 /* Describes the schema's pattern: x-orb-expected, else its examples, else the pattern. */
 void schema_words_pattern(const struct schema *schema, struct buf *to);
+/* What its format asks for, in its own words if it has some. */
+void schema_words_format(const struct schema *schema, struct buf *to);
+/* What a value of another type should have been: its own words behind the types, for an object or
+ * array alone. */
+void schema_words_value(const struct schema *schema, struct buf *to);
+/* Whether a text whose words each fit should have been a list of them. */
+void schema_words_list(const struct schema *schema, const char *text, struct buf *to);
 /* As schema_words_near, for a text that is like one of its examples. */
 void schema_words_near_example(const struct schema *schema, const char *word, struct buf *to);
 /* The range of a number, or of a length or count. */

@@ -265,6 +265,7 @@ static const struct keyword keywords[] = {
     {"x-orb-since", schema_facets_read_words, 0},
     {"x-orb-until", schema_facets_read_words, 0},
     {"x-orb-expected", schema_facets_read_words, 0},
+    {"x-orb-also", schema_facets_read_names, 0},
     {"title", schema_facets_read_words, 0},
     {"description", schema_facets_read_words, 0},
     {"default", NULL, 0},

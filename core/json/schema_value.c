@@ -211,18 +211,24 @@ static int check_number(struct check *c, const struct schema *s, const struct sp
     return schema_value_mismatch(c, s, spot, v, buf_str(&words));
 }
 
-static int wrong_pattern(struct check *c, const struct schema *s, const struct spot *spot,
-                         const struct json_slice *v, const char *plain)
+/* A text that its format or pattern refuses. */
+static int wrong_text(struct check *c, const struct schema *s, const struct spot *spot,
+                      const struct json_slice *v, const char *plain, bool by_format)
 {
     bool secret = json_is_true(json_object_get(s->json, "x-orb-secret"));
     AUTO(buf) struct buf words = {0}, got = {0};
 
     if (!c->err || c->quiet)
         return ORB_E_SCHEMA;
-    schema_words_pattern(s, &words);
+    if (by_format)
+        schema_words_format(s, &words);
+    else
+        schema_words_pattern(s, &words);
     schema_words_got(v, secret, &got);
-    if (!secret)
+    if (!secret && !by_format)
         schema_words_near_example(s, plain, &got);
+    if (!secret)
+        schema_words_list(s, plain, &got);
     return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words),
                             buf_str(&got));
 }
@@ -248,7 +254,7 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
     plain = xcalloc(1, len + 1);
     plain[len = json_unescape(p, len, plain)] = '\0';
     if (s->format && !s->format->test(plain))
-        return schema_value_mismatch(c, s, spot, v, s->format->words);
+        return wrong_text(c, s, spot, v, plain, true);
     if (!s->pattern.regex)
         return 0;
     r = schema_check_charge(c, spot, schema_check_match_units(&s->pattern, len));
@@ -257,7 +263,7 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
     r = schema_value_match(&s->pattern, plain, len);
     if (r < 0)
         return schema_value_too_costly(c, spot, r);
-    return r > 0 ? 0 : wrong_pattern(c, s, spot, v, plain);
+    return r > 0 ? 0 : wrong_text(c, s, spot, v, plain, false);
 }
 
 /* A number under a format that numbers have too (80 for a port), however it is spelled (80.0). */
@@ -273,11 +279,16 @@ static bool number_fits(const struct format *format, const struct json_slice *v)
 int schema_value_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
                               const struct json_slice *v)
 {
+    AUTO(buf) struct buf words = {0};
+
     if (v->type == 's')
         return check_string(c, s, spot, v);
     if (v->type != 'i' && v->type != 'n')
         return 0;
-    if (s->format && s->format->numbers && !number_fits(s->format, v))
-        return schema_value_mismatch(c, s, spot, v, s->format->words);
+    if (s->format && s->format->numbers && !number_fits(s->format, v)) {
+        if (!c->quiet)
+            schema_words_format(s, &words);
+        return schema_value_mismatch(c, s, spot, v, buf_str(&words));
+    }
     return s->has_number ? check_number(c, s, spot, v) : 0;
 }

@@ -121,6 +121,11 @@ void schema_words_range(const struct schema *s, struct buf *to)
         add_bound(&s->multiple, "that is a multiple of", &before, to);
 }
 
+static const char *own_words(const struct schema *s)
+{
+    return json_string_value(json_object_get(s->json, "x-orb-expected"));
+}
+
 /* The texts among its examples. */
 static size_t examples_of(const struct schema *s, const char *names[KNOWN_MAX])
 {
@@ -135,7 +140,7 @@ static size_t examples_of(const struct schema *s, const char *names[KNOWN_MAX])
 
 void schema_words_pattern(const struct schema *s, struct buf *to)
 {
-    const char *words = json_string_value(json_object_get(s->json, "x-orb-expected"));
+    const char *words = own_words(s);
     const char *names[KNOWN_MAX];
     size_t count = examples_of(s, names);
 
@@ -147,6 +152,48 @@ void schema_words_pattern(const struct schema *s, struct buf *to)
     } else {
         buf_addf(to, "a text that matches %s", s->pattern.text);
     }
+}
+
+void schema_words_format(const struct schema *s, struct buf *to)
+{
+    buf_addf(to, "%.200s", own_words(s) ? own_words(s) : s->format->words);
+}
+
+void schema_words_value(const struct schema *s, struct buf *to)
+{
+    bool container = !(s->types & ~(SCHEMA_OBJECT | SCHEMA_ARRAY));
+
+    if (!container || !own_words(s))
+        schema_words_types(s->types, to);
+    if (own_words(s))
+        buf_addf(to, container ? "%.160s" : " (%.160s)", own_words(s));
+}
+
+static bool fits_alone(const struct schema *s, const char *word, size_t len)
+{
+    if (s->format && !s->format->test(word))
+        return false;
+    return !s->pattern.regex || schema_value_match(&s->pattern, word, len) > 0;
+}
+
+void schema_words_list(const struct schema *s, const char *text, struct buf *to)
+{
+    AUTO(buf) struct buf list = {0};
+    AUTO_FREE char *copy = NULL;
+    char *rest = NULL;
+    size_t count = 0;
+
+    if (!(s->types & SCHEMA_ARRAY) || strlen(text) > SHOWN_BYTES)
+        return;
+    copy = xstrdup(text);
+    for (char *word = strtok_r(copy, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+        if (!fits_alone(s, word, strlen(word)))
+            return;
+        buf_adds(&list, count++ ? ", " : "");
+        buf_add_json(&list, word, strlen(word));
+    }
+    if (count > 1)
+        buf_addf(to, "; did you mean a list, [%s]?", buf_str(&list));
 }
 
 void schema_words_near_example(const struct schema *s, const char *word, struct buf *to)
@@ -237,6 +284,44 @@ static const char **known(const struct schema *s, size_t *ret_count)
     return names;
 }
 
+static bool is_also(const struct schema *s, const char *name)
+{
+    const json_t *also = json_object_get(s->json, "x-orb-also");
+
+    for (size_t i = 0; i < json_array_size(also); i++)
+        if (!strcmp(json_string_value(json_array_get(also, i)), name))
+            return true;
+    return false;
+}
+
+static bool is_value_of(const struct schema *s, const char *name)
+{
+    for (size_t i = 0; s->has_choices && i < s->choice_count; i++)
+        if (s->choices[i].type == SCHEMA_STRING && !strcmp(s->choices[i].text, name))
+            return true;
+    return false;
+}
+
+/* The known member that goes by this name elsewhere, or has it as a value. */
+static bool add_meant(const struct schema *s, const char *name, unsigned depth, struct buf *to)
+{
+    if (depth > DEEPEST)
+        return false;
+    for (size_t i = 0; i < s->member_count && i < KNOWN_MAX; i++) {
+        const struct member *m = &s->members[i];
+
+        if (m->schema && is_also(m->schema, name)) {
+            buf_addf(to, "; did you mean %.40s?", m->name);
+            return true;
+        }
+        if (m->schema && is_value_of(m->schema, name)) {
+            buf_addf(to, "; did you mean %.40s with the value %.40s?", m->name, name);
+            return true;
+        }
+    }
+    return s->ref && add_meant(s->ref, name, depth + 1, to);
+}
+
 void schema_words_unknown(const struct schema *s, const char *name, struct buf *to)
 {
     size_t count;
@@ -249,5 +334,6 @@ void schema_words_unknown(const struct schema *s, const char *name, struct buf *
     buf_adds(to, "expected one of ");
     add_names(names, count, to);
     buf_addf(to, "; got \"%.60s\", which is not known", name);
-    add_near(name, names, count, to);
+    if (!add_meant(s, name, 0, to))
+        add_near(name, names, count, to);
 }
