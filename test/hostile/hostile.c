@@ -1,6 +1,6 @@
-/* The hostile package: runs the attack it is told to, from a method, or – built with
+/* The hostile package: runs a given attack, from a method, or – built with
  * HOSTILE_CONSTRUCTOR – from an ELF constructor, where the file /pkg/attack names it. The outcome
- * goes to stderr as one line, because an attack may well break the IPC. */
+ * is one line on stderr, because an attack may break the IPC. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

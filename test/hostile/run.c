@@ -1,5 +1,5 @@
 /* The hostile suite: every attack of attacks.h from a method and from an ELF constructor, each in a
- * worker of its own, with results taken from what the kernel says about worker and host. Controls
+ * worker of its own, with results taken from the kernel's view of worker and host. Controls
  * in the same run show that the good package works, that attacks succeed without the sandbox, and
  * that every check can see a success. This program is its own worker. TAP on stdout. */
 #include <dirent.h>
@@ -137,7 +137,7 @@ static bool ended(const struct sandbox_child *child, int wait_ms)
 }
 
 /* Runs one attack in a child of ours without the sandbox (but with own mounts and host name, so
- * that nothing lasts). Returns the wait status: exit 0 when the attack says that it succeeded. */
+ * that nothing lasts). Returns the wait status: exit 0 when the attack reports success. */
 static int without_sandbox(struct run *run, const char *name)
 {
     AUTO_FREE char *path = buf_format("%s/hostile.so", run->plans[FROM_METHOD].package_dir);

@@ -1,8 +1,9 @@
 /* A hostile package. The driver (test_host.py) copies the module once per attack and writes the
- * attack's name into the marker below, so that even an ELF constructor knows its part.
+ * attack's name into the marker below, so that even an ELF constructor can select its attack.
  *
- * Every attack announces itself ("attack begins NAME", on stderr, because that works before HELLO),
- * and says "attack succeeded: …" when it got something it must not get. What the host did about it
+ * Every attack announces itself ("attack begins NAME", on stderr, because that works before
+ * HELLO), and prints "attack succeeded: …" when it got something it must not
+ * get. What the host did about it
  * is checked by the driver, from the host's side. */
 #include <poll.h>
 #include <stdarg.h>

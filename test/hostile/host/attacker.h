@@ -1,5 +1,5 @@
 /* What the files of the hostile package share. An attack is a function without arguments;
- * attacker.c knows them by name. */
+ * attacker.c has a table of their names. */
 #ifndef TEST_HOSTILE_HOST_ATTACKER_H
 #define TEST_HOSTILE_HOST_ATTACKER_H
 

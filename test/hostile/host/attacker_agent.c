@@ -1,4 +1,4 @@
-/* A package controlled by the driver: each request says which frames to send and what to answer,
+/* A package controlled by the driver: each request contains the frames to send and the answer,
  * byte for byte. */
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void note(cJSON *received)
         cJSON_Delete(one);
 }
 
-/* All that the host says to it until it has seen what was sent, and answered the request await (0:
+/* All frames of the host until the host has read what was sent, and answered the request await (0:
  * none). */
 static void until_seen(cJSON *received, uint32_t await)
 {

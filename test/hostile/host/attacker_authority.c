@@ -1,5 +1,5 @@
-/* A package that was granted its own subtree and every method of the config service, and says on
- * its wire whatever its SDK would not: only the words of the host decide what it gets. */
+/* A package that was granted its own subtree and every method of the config service, and sends
+ * frames that its SDK would not send: only the host's own data decide what it gets. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Frames that break the protocol, processes that do not do their part, and constructors that act
- * before the host knows them. */
+/* Frames that break the protocol, processes that omit their part, and constructors that act before
+ * HELLO. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

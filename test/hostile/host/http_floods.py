@@ -1,5 +1,5 @@
-"""What a client of the HTTP API may do to have it busy: a process that goes on until it is ended (SIGTERM) and then says
-how many answers it had, by status. Before: "begun" with the connections, "answered" with the first answer.
+"""Floods by clients of the HTTP API: a process that runs until it is ended (SIGTERM) and then prints its number of
+answers by status. Before: "begun" with the connections, "answered" with the first answer.
 
     http_floods.py KIND CONNECTIONS TOKEN"""
 import json

@@ -1,5 +1,5 @@
-/* Exports names that the host, the SDK and the C library use themselves. If one of these is ever
- * called by trusted code of the worker, it says so and ends. No header declares them here: the
+/* Exports names that the host, the SDK and the C library use themselves. If trusted code of the
+ * worker ever calls one of these, it prints that and exits. No header declares them here: the
  * types are wrong on purpose. */
 #include <sys/syscall.h>
 

@@ -1,6 +1,6 @@
-"""Another client while something is attacked: a process of its own asks the host and a good package all
-the time and notes when each answer came. A second appliance, which is not attacked, is asked the same at the
-same moment by another process: what the machine itself makes both wait for is no finding. In the suite the
+"""Another client while something is attacked: a process of its own calls the host and a well-behaved package all the
+time and records the time of each answer. A second appliance, which is not attacked, gets the same calls at the same
+moment from another process: delays that the machine causes for both are no finding. In the suite the
 p99 counts the processor time that the daemon's loop took until it answered, which other work of the machine does not
 change; as a benchmark it is the time that passed. A stretch is measured again until it fits, a few times."""
 import contextlib
@@ -147,8 +147,8 @@ class Asker:
         return os.path.getsize(self.out) // RECORD.size
 
     def since(self, begin):
-        """(answers, wrong ones) of what was asked since then, an answer: (seconds, of the processor). One that
-        has not come counts as long as it is awaited."""
+        """(answers, wrong ones) to calls since then; an answer: (seconds, of the processor). A pending one counts as
+        long as it is awaited."""
         if self.process.poll() is not None:
             raise Failed(f"who asks ended with {self.process.returncode}")
         with open(self.out, "rb") as f:

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""What a package says gives it nothing: only what the host knows of it does. Attempts by frames, by
-answers to transactions, by names and by orders; each has a control that shows the way is open to who
-may go it."""
+"""Statements of a package give it no authority; only the host's own data do. Attempts by frames, by answers to
+transactions, by names and by requests; each has a control: the same with permission succeeds."""
 import json
 import os
 import signal
@@ -126,8 +125,8 @@ def back_again(box, name):
 
 
 def works_on(box, watch, phase):
-    """It says for ever that it goes on: others start meanwhile, an administrator disables it, and commits have
-    a time for which they wait."""
+    """It reports progress for ever: others start meanwhile, an administrator disables it, and commits wait for a
+    limited time."""
     name = f"v-{phase}-works"
     start(box, name)
     box.until(20, lambda: attached(box, name), f"{name} is attached")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What one asks of the config service, others do not wait for: reads that are dear, in floods, by a viewer and by
-a package, while another client reads and edits. Its answers are compared with those of an appliance beside that is
+"""Requests of one client to the config service do not delay others: floods of expensive reads, by a viewer and by a
+package, while another client reads and edits. Its answers are compared with those of an appliance beside that is
 not attacked, and the service is never restarted.
 
     test_config.py BUILD [--figures] [NAME]..."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What a package, a manifest and a client *say* to the host: contracts that are costly to check, words in
-floods, answers that break the contract, configuration calls about what belongs to others. Each attempt
-has its control: the same thing done rightly goes through. All the time another client asks, and its
+"""The contents of packages, manifests and requests of clients: contracts that are expensive to check, floods of
+records, answers that violate the contract, configuration calls about parts of others. Each attempt has its control:
+the same done correctly succeeds. All the time another client sends requests, and its
 answers are compared in every attempt with those of a second appliance that is not attacked.
 
     test_contract.py BUILD [--figures] [NAME]..."""

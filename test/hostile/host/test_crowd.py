@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Many packages of third parties that say as much as they may: no answer of the host becomes too large to be
-sent, and no package's part of it is lost. Each claim has its control: what they say does reach the answer."""
+"""Many third-party packages with texts of the largest size: no answer of the host becomes too large to be sent, and no
+package's part of it is lost. Each assertion has its control: the texts do reach the answer."""
 import json
 import os
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Hostile packages and hostile clients against a real daemon. Each attempt is checked from the host's
-side; all the time another client asks the host and a good package, which must go on answering."""
+side; all the time another client calls the host and a well-behaved package, which must continue to answer."""
 import json
 import os
 import re

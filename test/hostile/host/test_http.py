@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Clients of the HTTP API that ask more than there is: many connections, requests without waiting for answers, slow ones,
-large ones, with a token and without. All the time another user asks, on a connection of its own and on new ones, and
+"""Clients of the HTTP API that request more than their share: many connections, requests without waiting for answers, slow ones,
+large ones, with a token and without. All the time another user sends requests, on a connection of its own and on new ones, and
 its answers are compared with those of a second appliance that is not attacked. Each attempt has its control: the
 flood itself is served, or cut off, as it may be.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Who a process or a record is, for other programs of the machine: lists of processes and the system's journal show
-what the host says, whatever a package writes."""
+"""The names of processes and records for other programs of the machine: process lists and the system's journal show
+the host's data, whatever a package writes."""
 import array
 import ctypes
 import os

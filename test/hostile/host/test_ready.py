@@ -88,8 +88,8 @@ def lacks(name, how):
 
 
 def unfiltered():
-    """A configuration with zones, and the package that filters is gone: not operational, and why. Controls: with it
-    READY comes, and without it once nothing is configured to be filtered."""
+    """A configuration with zones, and the firewall package is missing: not operational, with the reason. Controls:
+    with it READY is sent, and without it once nothing is configured to be filtered."""
     with Appliance(build, "unfiltered", dataplane=True) as box:
         whole = f"{box.dir}/packages"
         shutil.copytree(f"{build}/packages", whole)
@@ -114,8 +114,9 @@ def unfiltered():
 
 
 def disabled(how):
-    """Zones are configured, and the configuration takes the service that enforces them, or what it needs: the last known
-    rules stay in force, the boot does not come to its end, and health says why. Control: given back, READY comes."""
+    """Zones are configured, and the configuration disables the service that enforces them, or takes its grants: the
+    last known rules stay in force, the boot is not completed, and health has the reason. Control: enabled again, READY
+    is sent."""
     words = {"enabled": "/services/firewall/enabled is false", "no grants": "grants leaves out", "no data plane": "leaves out ipc.call:dataplane/*"}[how]
     service = {"enabled": {"enabled": False}, "no grants": {"grants": []},
                "no data plane": {"grants": ["config.read:/firewall", "config.read:/interfaces", "ipc.call:config/attach", "ipc.call:config/fetch"]}}[how]

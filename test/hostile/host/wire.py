@@ -89,7 +89,7 @@ def quantile(values, q):
 
 
 class Control(threading.Thread):
-    """The positive control: asks the host and a good package all the time, and keeps what it took.
+    """The positive control: calls the host and a well-behaved package all the time, and records the durations.
     A wrong or missing answer is an error that no attack may cause."""
     PACE_S = 0.008  # how long an answer takes is told as well by a hundred a second, which cost the machine less
 

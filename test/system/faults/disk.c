@@ -1,5 +1,5 @@
-/* Stands in the place of the config service's shared object and between it and its disk. The
- * comment of a commit tells which file call goes wrong, and how:
+/* Replaces the config service's shared object and wraps its file calls. The comment of a commit
+ * selects the file call that fails, and how:
  *
  *     disk N KIND        the Nth file call that changes something, counted from this commit on
  *     snapshot N KIND    counted from the snapshot that follows this commit

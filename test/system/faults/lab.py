@@ -1,5 +1,5 @@
-"""An appliance whose packages do what is asked of them at the worst moment (wrapper.c), and what a
-kernel, a store and the services say that they work by."""
+"""An appliance whose packages fail on request at the worst moment (wrapper.c), and the state of the kernel, the store
+and the services."""
 import difflib
 import json
 import os

@@ -25,8 +25,8 @@ class Cell:
 
     @property
     def text(self):
-        """What wrapper.c is asked for. abort: the service's own apply failed; taken-back: another's. The
-        last word is for no one: the same text is not obeyed twice."""
+        """The fault for wrapper.c. abort: the service's own apply failed; taken-back: another's. The last word makes
+        the text unique: the same text does not act twice."""
         kind = self.kind if self.kind in ("error", "hang", "silent", "lie") else "hold"
         if self.kind == "orphaned":
             kind = "silent"

@@ -1,5 +1,5 @@
-/* What both wrappers do first: load the real package, which lies beside as lib/real.so. Its calls
- * that elf.py took away are answered by exported functions of the wrapper with the shortened names.
+/* The first step of both wrappers: loading the real package, lib/real.so beside it. Its calls that
+ * elf.py renamed reach exported functions of the wrapper with the shortened names.
  */
 #ifndef TEST_SYSTEM_FAULTS_REAL_H
 #define TEST_SYSTEM_FAULTS_REAL_H

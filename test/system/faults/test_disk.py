@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The disk of the running config service fails, or the service dies, at each file call of a commit and
-of a snapshot. Then it is killed, started, and takes another commit. cells.py says how this is called.
+of a snapshot. Then it is killed, started, and accepts another commit. cells.py describes the arguments.
 
 What was refused never runs, what was answered is never lost, and the kernel follows the store."""
 import json

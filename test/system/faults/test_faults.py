@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Faults of services, of the config service and of the host at each point of a commit (matrix.py);
-cells.py says how this is called."""
+cells.py describes the arguments."""
 import os
 import sys
 

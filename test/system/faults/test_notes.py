@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What the daemon keeps in small files beside the configuration: each is damaged, is of another kind, belongs to another user, or its disk fails, before a start and while the daemon runs. The daemon runs on with the whole
-configuration, health names the file, and forgets it once it was mended."""
+"""The small files of the daemon beside the configuration: each is damaged, is of another kind, belongs to another user, or
+its disk fails, before a start and while the daemon runs. The daemon continues with the whole
+configuration, health names the file, and no longer does once it was repaired."""
 import errno
 import os
 import shutil

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A storm (storm.py), and what is left when it is over: the kernel is what the configuration says,
+"""A storm (storm.py), and what is left when it is over: the kernel matches the configuration,
 commits work, and nothing is held that was not held before.
 
     test_storm.py BUILD WRAPPER [--seconds N] [--seed N]
@@ -38,7 +38,7 @@ def rage(box, seconds, seed):
 
 
 def place_is_free(box):
-    """A route that took the place of ours while routing was dead stays, and is said: it is removed, as a person
+    """A route that replaced Orbital's while routing was dead stays, and is reported: the test removes it, as a user
     would."""
     problems = json.loads(box.ctl("--json", "show", "health", ok=False).stdout)
     if "not ours" in json.dumps(problems):

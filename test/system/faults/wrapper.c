@@ -1,5 +1,5 @@
-/* Stands in the place of a package's shared object and forwards to it, the real one, which lies
- * beside it as lib/real.so. A text in a change tells what goes wrong, and where:
+/* Replaces a package's shared object and forwards to the real one, lib/real.so beside it. A text
+ * in a change selects the fault and its place:
  *
  *     fault NAME PHASE before|after KIND; NAME PHASE ...
  *

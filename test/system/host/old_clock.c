@@ -1,5 +1,5 @@
-/* A clock that was never set: preloaded into orbitald, the wall clock stands in 2020 as long as the
- * file $OLD_CLOCK is there. All other clocks are right. */
+/* A clock that was never set: preloaded into orbitald, the wall clock shows 2020 as long as the
+ * file $OLD_CLOCK exists. All other clocks are right. */
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>

@@ -1,6 +1,6 @@
-/* A package for test_start.py whose start takes long. What it does goes by the name it is installed
- * under: "hung" never returns from init, "working" takes four seconds of it and says that it goes
- * on. */
+/* A package for test_start.py whose start takes long. Its behaviour depends on the name under
+ * which it is installed: "hung" never returns from init, "working" takes four seconds and reports
+ * progress. */
 #include <poll.h>
 #include <string.h>
 #include <time.h>

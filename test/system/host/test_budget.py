@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What installed packages say and what clients ask costs the host a bounded time and room.
+"""Texts of installed packages and requests of clients cost the host bounded time and memory.
 
     test_budget.py BUILD"""
 import json

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The wall clock jumps by ten years, to and fro, in the middle of everything: deadlines come when they
-must, nothing ends and nothing lasts for ever, order is by number, and people are told the right time.
+"""The wall clock jumps by ten years, forward and back, at any moment: deadlines expire on time, nothing ends early or
+lasts for ever, records are ordered by number, and users see the right time.
 
     test_clock.py BUILD WALL-CLOCK-LIBRARY
 
-The jumps are those of the daemon and its workers alone: a library that stands in /etc/ld.so.preload of
-their mount namespace (test/lib/wall_clock.c)."""
+The jumps are those of the daemon and its workers alone: a library named in /etc/ld.so.preload of their mount
+namespace (test/lib/wall_clock.c)."""
 import glob
 import json
 import os
@@ -325,8 +325,8 @@ def rates_and_locks(box):
 
 
 def tokens_that_expire(box):
-    """A token that expired by the clock, or by the time that passed, is refused for good: setting the clock back
-    or a restart does not make it good again. One that does not expire goes on."""
+    """A token that expired by the clock, or by the time that passed, is refused for good: setting the clock back or a
+    restart does not make it valid again. One that does not expire stays valid."""
     box.set_clock(0)
     box.until(20, lambda: box.running("api"), "api")
     brief = box.json("token", "create", "brief", "viewer", "--expires", "12h")["token"]

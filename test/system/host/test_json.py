@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every JSON text the host emits is JSON by its own rules: a key once, UTF-8, no NaN, nothing behind it. Each method of
-the host's interfaces is called in several ways, events are taken, and what lies in files afterwards is read."""
+the host's interfaces is called in several ways, events are received, and the files left afterwards are read."""
 import json
 import os
 import signal

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A user database that does not answer: only the users it is asked about wait.
+"""A user database that does not answer: only the users looked up in it wait.
 
     test_names.py BUILD SLOW-NAMES-LIBRARY"""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""orbctl and a daemon that lies: whatever a reply, an event or an error holds, no byte of the output acts on
-the terminal, and what --json prints is JSON. Needs no root: the daemon is played here."""
+"""orbctl and a false daemon: whatever a reply, an event or an error contains, no byte of the output acts on
+the terminal, and what --json prints is JSON. Needs no root: the test acts as the daemon."""
 import json
 import os
 import re

@@ -126,8 +126,8 @@ def no_socket():
 
 
 def read_only():
-    """The state lies on a file system that turned read-only: what is stored runs, and a second daemon is
-    kept out all the same."""
+    """The state is on a file system that turned read-only: the stored configuration runs, and a second daemon is
+    refused all the same."""
     with Appliance(build, "ro") as box:
         os.mkdir(f"{box.dir}/state")
         run("mount", "-t", "tmpfs", "tmpfs", f"{box.dir}/state")

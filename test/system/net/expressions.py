@@ -1,5 +1,5 @@
-"""What the firewall's rules and translations and the routes can say, each with an example: one table for the tests that ask whether it
-is taken, offered by completion, and described."""
+"""All expressions of the firewall's rules and translations and of routes, each with an example: one table for the
+tests that check whether it is accepted, offered by completion, and documented."""
 
 TREE = {
     "interfaces": {"lan0": {"addresses": ["10.1.0.1/24", "2001:db8:1::1/64"]},

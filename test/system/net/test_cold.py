@@ -1,5 +1,5 @@
-"""A cold start lets nothing slip, at any fast path: from the first packet everything is as the policy says, and
-what began without it does not go on."""
+"""A cold start forwards nothing that the policy refuses, with any fast path: the policy is in force from the first
+packet, and connections that began without it end."""
 import json
 import os
 import re

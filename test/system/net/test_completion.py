@@ -1,4 +1,4 @@
-"""test_completion.py BUILD - what may stand at each path, as completion and help ask for it: every member of /interfaces, /routing and
+"""test_completion.py BUILD - the values of each path, as completion and help show them: every member of /interfaces, /routing and
 /firewall has a type and a description, every value says what it takes, and each expression of expressions.py is offered where
 it stands, taken by a commit and described."""
 import json

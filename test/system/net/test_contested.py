@@ -1,4 +1,4 @@
-"""Other hands at our routes: put before them, joined to them, changed, taken apart. In a network
+"""Other programs at Orbital's routes: put before them, joined to them, changed, taken apart. In a network
 namespace, checked with iproute2."""
 import json
 import time

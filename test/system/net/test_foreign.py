@@ -1,5 +1,5 @@
-"""What others do to the filter and the fast path while it runs: it is back within a second, with one record
-each, and no status claims what is not there."""
+"""Changes of the filter and the fast path by others: they are reverted within a second, with one record each, and the
+status never shows what does not exist."""
 import json
 import os
 import re

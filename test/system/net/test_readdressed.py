@@ -1,5 +1,5 @@
-"""A commit gives the uplink another address while masqueraded conversations run, with the fast path off, at tcx and at
-xdp: nothing leaves with the old address any more, UDP goes on with the new one, TCP cannot and is not answered, and
+"""A commit gives the uplink another address while masqueraded connections run, with the fast path off, at tcx and at
+xdp: nothing leaves with the old address any more, UDP continues with the new one, TCP cannot and is not answered, and
 what is not masqueraded loses nothing."""
 import json
 import os

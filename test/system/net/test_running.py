@@ -1,5 +1,5 @@
-"""What a person sees when a commit ends what runs: a session of a peer stands still and goes on when the commit is
-not confirmed, a group's member goes, a service restarts; the log and the metric say how many."""
+"""What a user sees when a commit ends connections: a session of a peer stalls and continues when the commit is not
+confirmed, a group's member is removed, a service restarts; the log and the metric have the number."""
 import json
 import os
 import re

@@ -1,5 +1,5 @@
-"""Uplinks that are missing, down, without cable or taken by another program: each next hop stands for
-itself, and what does not fit is said and put right when it fits. In a network namespace, checked with
+"""Uplinks that are missing, down, without cable or taken by another program: each next hop is independent, and one
+that does not fit is reported and set when it fits. In a network namespace, checked with
 iproute2."""
 import json
 import signal

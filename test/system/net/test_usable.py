@@ -1,4 +1,4 @@
-"""Links, changed by other programs: what is configured is put back, what cannot be used is said."""
+"""Links, changed by other programs: configured state is restored, unusable links are reported."""
 import os
 
 from host import eventually, main, sh

@@ -34,7 +34,7 @@ for _ in range(int(sys.argv[4])):
 
 
 class Box(Appliance):
-    """lan0 goes to "office" (10.1.0.2 and 10.1.0.200), wan0 and wan1 to providers that both have SERVER."""
+    """lan0 is connected to "office" (10.1.0.2 and 10.1.0.200), wan0 and wan1 to providers that both have SERVER."""
 
     def __init__(self, mode):
         super().__init__(BUILD, f"ways-{mode}", dataplane=True)

@@ -40,7 +40,7 @@ class Owner:
 
 
 def owned(box):
-    """While the policy is in force: closed under another name, said, and back when the owner goes."""
+    """While the policy is in force: closed under another name, reported, and restored when the owner ends."""
     with Owner(box):
         box.until(5, lambda: "orbital_closed" in box.nft("list", "tables"), "closed by a table of another name")
         expect(is_closed(box), "nothing passes")
@@ -109,7 +109,7 @@ def half_pins(box):
 
 
 def no_place_for_pins(box):
-    """A place for pins that is none, and one that cannot be written: nftables alone, and said."""
+    """No directory for pins, and one that cannot be written: nftables alone, which is reported."""
     box.kill()
     place = box.bpffs = f"{box.dir}/no-place"
     open(place, "w").close()
