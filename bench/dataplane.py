@@ -170,7 +170,7 @@ class Lab(bed.Around):
                 raise OSError(ctypes.get_errno(), f"setns {ns}")
 
     def converse(self):
-        """Every flow asks and is answered, again after two seconds: then conntrack calls it assured."""
+        """Every flow sends and is answered, again after two seconds: then conntrack marks it as assured."""
         resource.setrlimit(resource.RLIMIT_NOFILE, (self.flows + 200, max(
             self.flows + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
         here = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -193,7 +193,7 @@ class Lab(bed.Around):
                 text, back = server.recvfrom(100)
                 server.sendto(text, back)
                 s.recv(100)
-            time.sleep(pause)  # conntrack's clock, no event tells of it
+            time.sleep(pause)  # conntrack's clock, without an event
         for s in (server, *clients):
             s.close()
 

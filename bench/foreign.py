@@ -205,7 +205,7 @@ class Lab(bed.Around):
     def converse(self):
         """Until conntrack calls it assured, which takes two seconds of it."""
         for pause in (0, 2.2, 0):
-            time.sleep(pause)  # conntrack's clock, no event tells of it
+            time.sleep(pause)  # conntrack's clock, without an event
             self.answerer.setblocking(False)
             try:
                 while True:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""start.py BUILD [--json] [--rounds N] - how long the box does not answer.
+"""start.py BUILD [--json] [--rounds N] - for how long the appliance does not answer.
 
 Three appliances, each in a namespace of its own: one that is new each time (no state, no pins, no table),
 one with 100 firewall rules and two ports on the fast path that is "rebooted" (its state is kept, pins and

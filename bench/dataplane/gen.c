@@ -326,7 +326,7 @@ static void run(const struct job *job, struct gen *gen, unsigned ifindex, struct
     cpu = thread_ns() + softirqd_ns(softirqd);
     send_frames(job, bpf_program__fd(gen->progs.send), &options);
     ret->wall_ns = now_ns() - wall;
-    /* What still lies in queues is worked off by softirqs, a moment later at most. */
+    /* Packets still in queues are processed by softirqs a moment later. */
     for (int ms = 0; ms < DRAIN_MS; ms++) {
         after = read_counts(counts);
         seen = after.good + after.wrong - before.good - before.wrong;

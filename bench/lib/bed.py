@@ -39,7 +39,7 @@ class Bed(appliance.Appliance):
 
 
 class Around:
-    """What stands around an appliance: build_up() makes it, spaces are its namespaces."""
+    """The surroundings of an appliance: build_up() makes them, spaces are their namespaces."""
 
     spaces = ()
 
@@ -74,7 +74,7 @@ def median(values):
 
 
 def figure(name, value, unit, versus, ratio=None, least=None, most=None):
-    """One entry of --json. least, most: the ratio's target; which one says what is better."""
+    """One entry of --json. least, most: the ratio's target; the one that is given tells whether more or less is better."""
     target = f">= {least:g}" if least else f"<= {most:g}" if most else None
     holds = None
     if ratio is not None and target:

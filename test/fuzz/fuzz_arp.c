@@ -1,9 +1,9 @@
-/* What a network says of our addresses by ARP, with a packet socket that hands over anything: the
- * filter in the kernel is no reason to believe a byte. Datagrams: {length, number of the link,
+/* ARP packets about the appliance's addresses, from a packet socket that returns anything: the
+ * filter in the kernel is not relied on. Datagrams: {length, number of the link,
  * bytes}; a length of 255 is an error of the socket.
  *
- * Reading ends in time. A claim is one that a whole packet for Ethernet and IPv4 made, in its
- * order, by its link; no packet makes two, and none is passed over that makes one. */
+ * Reading ends in time. A claim comes from a complete packet for Ethernet and IPv4, in order, on
+ * its link; no packet makes two, and none that makes one is skipped. */
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <netinet/if_ether.h>

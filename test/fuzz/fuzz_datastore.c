@@ -1,6 +1,6 @@
-/* Files of the config service as any program may have left them. The first byte says which: 's'
- * subscribers, 'e' edits of a candidate, 'n' a snapshot. Reading ends in time, in a configuration
- * or a sentence, and what is answered then is JSON. */
+/* Files of the config service as any program may have left them. The first byte selects one: 's'
+ * subscribers, 'e' edits of a candidate, 'n' a snapshot. Reading ends in time, with a
+ * configuration or an error, and answers after it are JSON. */
 #include <ftw.h>
 #include <stdint.h>
 #include <string.h>

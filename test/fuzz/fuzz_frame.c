@@ -1,11 +1,11 @@
 /* The broker between a hostile peer and honest ones. First byte: bit 0 frame_get alone; bit 1 the
- * hostile peer is a client instead of a service; bit 2 it says HELLO first; bit 3 the rest is a
+ * hostile peer is a client instead of a service; bit 2 it sends HELLO first; bit 3 the rest is a
  * script for all of them (pairs of enum op, with bit 7 in the same turn of the loop as the next,
  * and an argument) instead of bytes of the hostile peer's stream.
  *
- * A model goes along. It knows who may receive which event: the caller, a service, events of
- * "echo"; the viewer only "changed"; and which answers are live: each request is answered once, to
- * who asked, with the answer to that request. Broker and honest peers live on over all inputs;
+ * A model runs beside it. It has the permitted events of each peer: the caller, a service, events
+ * of "echo"; the viewer only "changed"; and the pending answers: each request is answered once, to
+ * its caller, with the answer to that request. Broker and honest peers live on over all inputs;
  * afterwards nothing of the hostile one is left, and no request waits for it. */
 #include <errno.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ struct honest {
     unsigned base;       /* its requests are numbered from there */
     unsigned asked;      /* so far, over all connections of this input */
     unsigned first;      /* of this connection */
-    bool live[2 * ASKS]; /* asked and not answered */
+    bool live[2 * ASKS]; /* sent and not answered */
     unsigned open;
     struct inbox in;
 };
@@ -202,7 +202,7 @@ static void check_frame(struct scene *s, struct honest *h, const struct frame *f
     }
 }
 
-/* Whether something may have come; then it is read. peer NULL: the broker's end is gone. */
+/* Whether data may have arrived; then it is read. peer NULL: the broker's end is closed. */
 static bool fetch(struct scene *s, struct inbox *in, int fd, const struct ipc_peer *peer)
 {
     ssize_t n;

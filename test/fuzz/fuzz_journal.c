@@ -1,8 +1,8 @@
 /* What the config service reads back from its disk: a journal and its second copy. The first byte
  * chooses.
  *
- * 'j': two files as they are: u32 length of the first, the first, the second. Whatever they hold,
- * the records that are handed out follow one another and are whole.
+ * 'j': two files as they are: u32 length of the first, the first, the second. Whatever they
+ * contain, the records that are returned follow one another and are complete.
  *
  * otherwise: a journal is made (each byte up to the first zero is the length of a record), then
  * damaged by the bytes behind: {file, place (2), xor}. What is read must be the beginning of what

@@ -1,6 +1,5 @@
-/* manifest.json of a foreign package, and every capability string in it. What is taken has names
- * and capabilities as they must be, and holds no more than what it was read from; what is refused
- * says why. */
+/* manifest.json of a foreign package, and every capability string in it. An accepted one has valid
+ * names and capabilities, and no more of them than its text; a refusal has a reason. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* What the data plane reads of netlink (interfaces, addresses, nftables, queueing disciplines,
- * conntrack, events), from a kernel that says anything (kernel.h). The first byte chooses the
+ * conntrack, events), from a kernel that answers anything (kernel.h). The first byte chooses the
  * reader (enum question).
  *
- * Reading ends in time, in an answer or an error; nothing that was interrupted is taken for the
- * whole; what stands behind a message in memory changes nothing; and what is asked of conntrack
- * then consists of whole messages. */
+ * Reading ends in time, with an answer or an error; an interrupted dump is not taken for a
+ * complete one; memory behind a message has no effect; and the requests to conntrack then consist
+ * of complete messages. */
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netfilter/nf_tables.h>

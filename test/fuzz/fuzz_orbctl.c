@@ -1,11 +1,11 @@
-/* orbctl with a socket behind which anything may be: the first byte chooses the command and how it
- * prints (trials.h), the second how many bytes, times 16, the first connection says; the rest is
- * what the second one says; after that connecting fails. The bytes are {type, corr, flags, size
+/* orbctl with a socket that answers anything: the first byte chooses the command and how it
+ * prints (trials.h), the second how many bytes, times 16, the first connection sends; the rest is
+ * sent by the second one; after that connecting fails. The bytes are {type, corr, flags, size
  * (2), data}: frames with data as payload, or as envelope (flags bit 0), or a header of its own
  * making (bit 1).
  *
- * Reading ends when nothing comes any more, in time; what is printed is as print wants it; and what
- * is no JSON is never taken for an answer. */
+ * Reading ends when the input ends, in time; the output satisfies the checks of fuzz_print; and
+ * text that is not JSON is never taken for an answer. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

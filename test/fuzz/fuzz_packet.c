@@ -1,6 +1,6 @@
-/* The parser of the fast path on frames from anywhere, as user space compiles it. What it calls a
- * packet must hold what the programs take for granted: headers within the frame, lengths that fit.
- * The frame's end touches the end of its allocation, so that the sanitizer sees every byte too far;
+/* The parser of the fast path on arbitrary frames, compiled for user space. A packet that it
+ * accepts must have what the programs assume: headers within the frame, lengths that fit. The
+ * frame's end is the end of its allocation, so that the sanitizer detects every byte beyond it;
  * its start is 2 past a word, as cards place it. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Commands of orbctl with a daemon that says anything: the first byte chooses the command and how
- * it prints, the second whether the daemon answers or refuses, the rest is what it says. Whatever
+/* Commands of orbctl with a daemon that answers anything: the first byte chooses the command and
+ * how it prints, the second whether the daemon answers or refuses, the rest is its text. Whatever
  * that is, no byte of the output acts on a terminal, with --json the output is JSON, and neither
  * time nor output are out of proportion. */
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "test/fuzz/bounds.h"
 #include "test/fuzz/trials.h"
 
-#define CALLS 8 /* a command that asks again and again gets no more answers */
+#define CALLS 8 /* a command that repeats its request gets no more answers */
 #define MOST_MS 400.0
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c->broken = data[1] & 1;
     buf_add(&c->wire.in, data + 2, size - 2);
     snprintf(c->user, sizeof(c->user), "%s", buf_str(&c->wire.in));
-    /* The broker lets only JSON through as an answer; the text of an error is what it likes. */
+    /* The broker lets only JSON through as an answer; the text of an error is arbitrary. */
     if (c->broken || scan_json(c->wire.in.data, c->wire.in.len, NULL, NULL) == 0)
         trial_run(data[0] & 0x7f, &cli, size);
     buf_fini(&c->wire.in);

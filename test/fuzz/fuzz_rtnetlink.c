@@ -1,9 +1,9 @@
-/* What the network packages read of route netlink, from a kernel that says anything (kernel.h).
- * The first byte chooses what is asked for: links, addresses, routes, rules, or events.
+/* What the network packages read of route netlink, from a kernel that answers anything (kernel.h).
+ * The first byte selects the request: links, addresses, routes, rules, or events.
  *
- * Reading ends in time, in an array or a sentence. An array is of one attempt that was not
- * interrupted, has at most as many items as there were messages, and each is what the messages say:
- * what stands behind them in memory changes nothing. */
+ * Reading ends in time, with an array or an error. An array comes from one attempt that was not
+ * interrupted, has at most as many items as there were messages, and each has the values of the
+ * messages: memory behind them has no effect. */
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -132,7 +132,7 @@ static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
     buf_add(&walked->routes, route, sizeof(*route));
 }
 
-/* Two dumps: what was told in the second alone is known to the model. */
+/* Two dumps: the model has what only the second one contained. */
 static void ask_routes(struct kernel *kernel, struct buf *ret_read)
 {
     struct walked walked = {0};

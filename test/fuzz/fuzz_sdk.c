@@ -1,12 +1,12 @@
-/* A package's end of the socket, and a host that says anything. First byte: bit 0 the rest is the
+/* A package's end of the socket, and a host that sends anything. First byte: bit 0 the rest is the
  * host's stream as it is, else a script of frames {type, handle, corr, src, kind, size} (enum
- * kind); bit 1 no WELCOME and peers before it; bit 2 the package wants no configuration; bit 3 its
+ * kind); bit 1 no WELCOME and peers before it; bit 2 the package has no configuration; bit 3 its
  * configuration steps are answered later; bit 4 with its next event.
  *
- * Whatever comes, the package ends in time. While it is JSON that comes, as the broker sees to, the
- * package says nothing for which the broker would disconnect it, answers each request at most once,
- * and its plugin sees the steps of a change in their order and, after an abort, the tree that was
- * before. */
+ * Whatever arrives, the package ends in time. As long as it is JSON, which the broker ensures, the
+ * package sends nothing for which the broker would disconnect it, answers each request at most
+ * once, and its plugin gets the steps of a change in their order and, after an abort, the previous
+ * tree. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,7 +42,7 @@ enum step { NOTHING, PREPARED, APPLIED, BROKEN };
 
 /* Of one input. */
 static struct {
-    bool clean; /* all the host said is JSON */
+    bool clean; /* all frames of the host are JSON */
     unsigned asked[256], answered[256];
     struct orb_req *kept[KEPT];
     enum step step;
@@ -234,7 +234,7 @@ static const struct orb_plugin plugins[] = {
     {ORB_PLUGIN_HEAD, "t", methods, NULL, on_init, NULL, on_stop, on_gone, NULL},
 };
 
-/* ---- what the host says ---- */
+/* ---- frames of the host ---- */
 
 static void add_frame(struct buf *stream, struct frame head, const char *env, size_t env_len,
                       const char *payload, size_t len)
@@ -337,7 +337,7 @@ static void add_script(struct buf *stream, const uint8_t *data, size_t size)
     }
 }
 
-/* ---- what the package said ---- */
+/* ---- frames of the package ---- */
 
 static bool is_for_host(unsigned type)
 {

@@ -1,6 +1,7 @@
 /* The schema of /services is composed of every manifest there is. Pieces, each up to a NUL byte,
- * are manifests; those that are accepted are all installed. Whatever they say, the schema compiles,
- * in time, and has its limit; and it takes for each package what that asks for. */
+ * are manifests; those that are accepted are all installed. Whatever they contain, the schema
+ * compiles in time and within its size; and it accepts the requested capabilities of each
+ * package. */
 #include <stdint.h>
 #include <string.h>
 

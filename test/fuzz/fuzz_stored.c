@@ -1,6 +1,6 @@
-/* Files of the host as any program may have left them. The first byte says which: 't' tokens, 'c' a
- * crash report. Reading ends in time, in a value or a sentence, and what was read is written the
- * same again. */
+/* Files of the host as any program may have left them. The first byte selects one: 't' tokens, 'c'
+ * a crash report. Reading ends in time, with a value or an error, and a value that was read is
+ * written unchanged. */
 #include <ftw.h>
 #include <sodium.h>
 #include <stdint.h>

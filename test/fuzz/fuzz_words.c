@@ -1,6 +1,7 @@
-/* What services say of themselves. Pieces, each up to a NUL byte; its first byte chooses: 'l' the
- * payload of a LOG frame, 'm' of a METRIC frame, 'o' bytes of stdout. Whatever they are, what
- * people and programs read of it is JSON and OpenMetrics, forges no other line, and has a limit. */
+/* Records, metrics and output of services. Pieces, each up to a NUL byte; its first byte chooses:
+ * 'l' the payload of a LOG frame, 'm' of a METRIC frame, 'o' bytes of stdout. Whatever they are,
+ * the resulting logs and metrics are JSON and OpenMetrics, forge no other line, and have a limit.
+ */
 #include <stdint.h>
 #include <string.h>
 

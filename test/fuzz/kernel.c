@@ -98,7 +98,7 @@ static void take_message(struct kernel *kernel, struct buf *to)
     kernel->messages++;
     kernel->interrupted |=
         (flags & KERNEL_INTERRUPTED) && !(flags & (KERNEL_OTHER | KERNEL_SHORT)) && !kernel->ended;
-    /* Where one says a wrong size, what follows may be read as part of it. */
+    /* Where one has a wrong size, what follows may be read as part of it. */
     kernel->ended |= (flags & (KERNEL_END | KERNEL_SHORT)) || type->type <= NLMSG_DONE;
     if (flags & KERNEL_END)
         add_message(kernel, to, &done, 0, nothing, 4);

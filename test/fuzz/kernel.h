@@ -1,4 +1,4 @@
-/* A kernel that answers netlink requests with whatever an input says: between kernel_begin() and
+/* A kernel that answers netlink requests with the bytes of an input: between kernel_begin() and
  * kernel_end() this program's send, recv and poll are its own (kernel.c).
  *
  * Datagrams of messages: {datagram's flags, messages in it}, then for each {which of the types,
@@ -21,7 +21,7 @@ struct kernel_type {
 enum kernel_flag {
     KERNEL_INTERRUPTED = 1, /* NLM_F_DUMP_INTR */
     KERNEL_OTHER = 2,       /* an answer to something else */
-    KERNEL_SHORT = 4,       /* the message ends within what it says it has */
+    KERNEL_SHORT = 4,       /* the message ends within its stated length */
     KERNEL_RAW = 8,         /* no attributes are made of the bytes */
     KERNEL_END = 16,        /* the dump ends with it, as it should: NLMSG_DONE follows */
 };
@@ -31,12 +31,12 @@ struct kernel {
     unsigned type_count;
     const uint8_t *data;
     size_t left;
-    uint8_t rest;      /* what stands behind a datagram in the memory of who reads it */
+    uint8_t rest;      /* the reader's memory behind a datagram */
     uint32_t seq, pid; /* of the last request */
-    unsigned messages; /* told since the last request */
-    bool interrupted;  /* one of them said that it changed meanwhile */
-    bool ended;        /* what is told further is no part of the answer */
-    bool passed_over;  /* then another question was asked, not the same again */
+    unsigned messages; /* sent since the last request */
+    bool interrupted;  /* one of them had the flag that the dump changed meanwhile */
+    bool ended;        /* further messages are no part of the answer */
+    bool passed_over;  /* then another request was sent, not the same again */
     uint16_t asked;    /* type of the last request */
     struct buf sent;   /* every request */
 };

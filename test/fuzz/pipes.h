@@ -11,8 +11,8 @@
 /* Both not blocking. Aborts where there are too many. */
 void pipes_pair(int ret_fds[2]);
 
-/* While it is on, the monotonic clock and the thread's processor time stand still but for what is
- * said here, so that an input does the same on every machine. */
+/* While it is on, the monotonic clock and the thread's processor time advance only by the calls
+ * below, so that an input has the same effect on every machine. */
 void pipes_clock(bool on);
 void pipes_pass(uint64_t ns);
 /* Each look at the clock takes so long. */

@@ -27,7 +27,7 @@ static int replay(const char *path)
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
-    /* A block of exactly its size, so that the address sanitizer sees one byte too far. */
+    /* A block of exactly its size, so that the address sanitizer detects one byte beyond it. */
     exact = xcalloc(1, input.len);
     if (input.len)
         memcpy(exact, input.data, input.len);

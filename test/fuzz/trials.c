@@ -97,7 +97,7 @@ static int run(const struct trial *trial, struct cli *cli, struct orb_err *err)
     return c->run(cli, argc, argv, err);
 }
 
-/* What the command writes, and what it says when it fails. */
+/* What the command writes, and its error when it fails. */
 static void watch(const struct trial *trial, struct cli *cli, FILE *screen, FILE *complaints)
 {
     FILE *real_out = stdout, *real_err = stderr;

@@ -1,4 +1,4 @@
-/* The commands of orbctl that print what a daemon says, for the targets print and orbctl. */
+/* The commands of orbctl that print answers of a daemon, for the targets print and orbctl. */
 #ifndef TEST_FUZZ_TRIALS_H
 #define TEST_FUZZ_TRIALS_H
 

@@ -336,7 +336,7 @@ def restarted_under_requests():
 
 
 def slow_start():
-    """A start that goes on is not ended by the unit's limit, here 2 s."""
+    """A start that makes progress is not ended by the unit's limit, here 2 s."""
     drop_in = f"/run/systemd/system/{UNIT}.d"
     os.makedirs(drop_in, exist_ok=True)
     with open(f"{drop_in}/slow.conf", "w") as f:
@@ -404,7 +404,7 @@ def at_boot():
 
 
 def skippable(name, fn):
-    """A test that may find that this machine lacks what it looks at, and says so."""
+    """A test that may find that this machine lacks what it needs, and is then skipped."""
     tap.count += 1
     try:
         why = fn()

@@ -18,7 +18,7 @@ if os.geteuid() != 0:
 
 
 def exposure():
-    """What systemd thinks of the unit's hardening: 0 is best, 10 worst."""
+    """systemd's score of the unit's hardening: 0 is best, 10 worst."""
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", f"{source}/packaging/orbitald.service"],
                           capture_output=True, text=True)
     found = re.search(r"Overall exposure level for orbitald.service: ([0-9.]+)", done.stdout)

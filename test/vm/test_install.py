@@ -38,7 +38,7 @@ def nothing_of_the_build_tree(tree):
 
 
 def out_of_tree(tree, work):
-    """acme-probe as a third party builds it: pkg-config is all it is told."""
+    """acme-probe as a third party builds it: with pkg-config alone."""
     env = {**os.environ, "PKG_CONFIG_PATH": f"{tree}/usr/share/pkgconfig"}
     flags = run("pkg-config", "--cflags", "orbital", env=env).stdout
     expect(tree in os.path.realpath(flags.split()[0].removeprefix("-I")), f"flags {flags}")

@@ -1,6 +1,6 @@
-/* nftables as the oracle: random policies are loaded with the generated ruleset, the same
- * headers the classifier is asked about are sent through the kernel as packets, and the whole
- * vector of per-rule counters must be what the policy says.
+/* nftables as the oracle: random policies are loaded with the generated ruleset, the headers given
+ * to the classifier are also sent through the kernel as packets, and the whole
+ * vector of per-rule counters must match the policy.
  *
  * Everything happens in a network namespace of this process alone. Each zone has a veth port;
  * packets enter at its peer and leave by the default route, which moves from zone to zone. */
@@ -43,7 +43,7 @@ struct lab {
     unsigned char mac[ZONES][6]; /* of the router's side */
     uint64_t *expected;          /* by rule, then the default */
     uint64_t sent, failures;
-    struct classify_header *earlier; /* all that was ever sent: conntrack remembers it */
+    struct classify_header *earlier; /* all that was ever sent: conntrack has entries for it */
     unsigned earlier_count;
 };
 
@@ -247,7 +247,7 @@ static uint64_t read_counters(const struct policy *policy, uint64_t *values)
 }
 
 /* The rule that decides about a packet, where first is what the classifier finds: that one, unless
- * it asks for what is not looked up. Then the fast path leaves the packet to the kernel. */
+ * it matches what is not looked up. Then the fast path leaves the packet to the kernel. */
 static int decides(struct lab *lab, const struct policy *policy,
                    const struct classify_header *header, int first)
 {

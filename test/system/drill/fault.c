@@ -1,5 +1,5 @@
-/* A shared object that spoils the start of the package it is laid into: its constructor aborts, or
- * never returns. Which one is said when it is compiled. */
+/* A shared object that breaks the start of the package it is put into: its constructor aborts, or
+ * never returns. A macro selects which. */
 #include <poll.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 """A machine that was "rebooted" between an office and the Internet, for the cold-start drill.
 
-Nothing of an earlier daemon is left in the kernel: no table, no pins, no addresses, links down, an
-empty run directory (it lies on a tmpfs). Forwarding is on already, as by sysctl.d. Only the state
+Nothing of an earlier daemon is left in the kernel: no table, no pins, no addresses, links down, an empty run directory
+(it is on a tmpfs). Forwarding is on already, as by sysctl.d. Only the state
 directory is from before, with a configuration that accepts one flow and refuses all else."""
 import contextlib
 import json
@@ -49,7 +49,7 @@ class Machine(Appliance):
 
     def __exit__(self, *_):
         for p in self.traffic.values():
-            with contextlib.suppress(BrokenPipeError):  # what it was not told any more: it has ended
+            with contextlib.suppress(BrokenPipeError):  # not sent any more: it has ended
                 p.stdin.close()
             p.wait(60)
         self.traffic = {}

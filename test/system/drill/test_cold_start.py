@@ -5,7 +5,7 @@
 
 In every row the probes run from before the daemon's start until it has settled: no packet that the
 configuration refuses gets through, what the damage does not touch works, and health names the
-damage. Alone each fault is a row; --pairs adds each pair of faults that can stand together."""
+damage. Alone each fault is a row; --pairs adds each pair of faults that can be combined."""
 import itertools
 import os
 import shutil
@@ -30,7 +30,7 @@ class Fault:
         self.kind, self.apply, self.told_by = kind or name, apply, told_by
 
     def is_told(self, text, beside):
-        """Does text name this fault, or is who would say so broken by one of the faults beside it?"""
+        """Does text name this fault, or is the service that would report it broken by another fault of the row?"""
         return (not self.words or any(w in text for w in self.words) or
                 any(f.kind in self.told_by for f in beside))
 
@@ -188,7 +188,7 @@ def drill(*chosen):
 
 
 def keep_log(box):
-    """What the daemon said, for examining a failed row (DRILL_LOG names the file)."""
+    """The daemon's log, for examining a failed row (DRILL_LOG names the file)."""
     if os.environ.get("DRILL_LOG"):
         shutil.copy(f"{box.dir}/log", os.environ["DRILL_LOG"])
 

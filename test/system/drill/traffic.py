@@ -69,7 +69,7 @@ class Office:
 
 
 class Inet:
-    """The other side of the WAN: asks for what the configuration refuses, and answers the flow."""
+    """The other side of the WAN: sends what the configuration refuses, and answers the flow."""
 
     def __init__(self):
         self.out = datagrams(INET, 40001)
