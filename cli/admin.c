@@ -12,7 +12,7 @@
 static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    int r = cli_words(argc, argv, 0, 0, "whoami", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_call(cli, "auth@1", "whoami", NULL, &text, err);
@@ -50,8 +50,7 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     struct json_write w = json_write_to(&input);
     const char *expires = cli_option(&argc, argv, "--expires");
     long lifetime_s = 0;
-    int r = cli_words(argc, argv, 2, 2,
-                      "token create NAME metrics|viewer|operator|admin [--expires 90d|never]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && expires)
         r = lifetime_parse(expires, &lifetime_s, err);
@@ -88,7 +87,7 @@ static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *er
     struct table t;
     json_t *e;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "token list", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "auth@1", "token-list", NULL, &tree, err);
@@ -107,7 +106,7 @@ static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *er
 static int token_revoke(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0}, text = {0};
-    int r = cli_words(argc, argv, 1, 1, "token revoke NAME", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -122,7 +121,7 @@ static int fast_path(struct cli *cli, const char *method, int argc, char **argv,
                      struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    int r = cli_words(argc, argv, 0, 0, "dataplane enable|disable", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_call(cli, "dataplane@1", method, NULL, &text, err);
@@ -156,7 +155,7 @@ static int dataplane_detach(struct cli *cli, int argc, char **argv, struct orb_e
 {
     bool yes = cli_flag(&argc, argv, "--yes");
     AUTO(buf) struct buf text = {0};
-    int r = cli_words(argc, argv, 0, 0, "dataplane detach [--yes]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -174,10 +173,10 @@ const struct command admin_commands[] = {
      dataplane_detach},
     {"dataplane disable", "", "fast path off; nftables alone enforces", dataplane_disable},
     {"dataplane enable", "", "fast path on again; after detach: everything", dataplane_enable},
-    {"token create", "NAME metrics|viewer|operator|admin [--expires 90d|never]",
+    {"token create", "NAME metrics|viewer|operator|admin [--expires LIFETIME]",
      "make an API token; shown once", token_create},
     {"token list", "", "names, roles and expiry of the tokens", token_list},
-    {"token revoke", "NAME", "revoke a token at once", token_revoke},
+    {"token revoke", "TOKEN", "revoke a token at once", token_revoke},
     {"whoami", "", "who you are to the daemon", whoami},
     {0},
 };

@@ -39,6 +39,7 @@ int ask_open(struct client *c, const char *socket_path, unsigned wait_ms, struct
                          .next_corr = 1,
                          .socket_path = socket_path,
                          .wait_ms = wait_ms,
+                         .until_ms = c->until_ms,
                          .began_ms = now_ms()};
     return open_patiently(c, err);
 }

@@ -4,6 +4,7 @@
 
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/grammar.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 
@@ -90,9 +91,31 @@ const char *cli_option(int *argc, char **argv, const char *name)
     return NULL;
 }
 
-int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err)
+int cli_run(struct cli *cli, const struct command *command, int argc, char **argv,
+            struct orb_err *err)
 {
-    for (int i = 0; i < argc; i++)
+    cli->command = command;
+    return command->run(cli, argc, argv, err);
+}
+
+/* Words among which no option is left; what a value begins with is its own matter. */
+static int checked(const char *arguments, int argc, int min)
+{
+    struct grammar_item last;
+
+    return argc > min && grammar_last(arguments, &last) && grammar_is(last.word, "VALUE") ? argc - 1
+                                                                                          : argc;
+}
+
+int cli_words(const struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    const struct command *c = cli->command;
+    AUTO_FREE char *expected =
+        buf_format("%s%s%s", c->words, *c->arguments ? " " : "", c->arguments);
+    int min, max;
+
+    grammar_count(c->arguments, &min, &max);
+    for (int i = 0; i < checked(c->arguments, argc, min); i++)
         if (!strncmp(argv[i], "--", 2) && argv[i][2])
             return orb_fail(err, ORB_E_INVALID,
                             "option \"%s\" is unknown here or lacks its value; expected: %s",
@@ -138,8 +161,12 @@ void cli_pair_number(struct buf *ret_json, const char *key, long long value)
 
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
 {
+    size_t len = argc ? strlen(argv[0]) : 0;
+
     if (argc == 1 && argv[0][0] == '/') {
-        buf_adds(ret_pointer, strcmp(argv[0], "/") ? argv[0] : "");
+        if (argv[0][len - 1] == '/')
+            argv[0][len - 1] = '\0';
+        buf_adds(ret_pointer, argv[0]);
         return;
     }
     for (int i = 0; i < argc; i++)

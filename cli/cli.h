@@ -7,8 +7,11 @@
 #include "cli/client.h"
 #include "cli/out.h"
 
+struct command;
+
 struct cli {
     struct client client;
+    const struct command *command; /* that runs */
     const char *socket;
     unsigned wait_ms; /* for a daemon or service that is not there yet */
     bool json;        /* --json: print replies unchanged */
@@ -22,14 +25,19 @@ typedef int command_fn(struct cli *cli, int argc, char **argv, struct orb_err *e
 
 struct command {
     const char *words;     /* "config set" */
-    const char *arguments; /* "PATH... VALUE", "" for none */
+    const char *arguments; /* "PATH... VALUE", read by cli/grammar.h; "" for none */
     const char *help;
     command_fn *run;
+    bool plumbing; /* for programs: completion does not offer it */
 };
 
 /* Tables end with {0}; each in the file of its name. */
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
-    admin_commands[], health_commands[], logs_commands[], crashes_commands[];
+    admin_commands[], health_commands[], logs_commands[], crashes_commands[], complete_commands[];
+
+/* Runs a command with the arguments after its own words. */
+int cli_run(struct cli *cli, const struct command *command, int argc, char **argv,
+            struct orb_err *err);
 
 /* ask_call() (cli/ask.h) with cli's client, which connects on first use. */
 int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
@@ -54,9 +62,9 @@ const char *cli_option(int *argc, char **argv, const char *name);
 bool cli_flag(int *argc, char **argv, const char *name);
 /* Removes n words from argv. */
 void cli_take_out(int *argc, char **argv, int at, int n);
-/* Checks the number of arguments and rejects options: ORB_E_INVALID with what was expected. max <
- * 0: any */
-int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err);
+/* Checks the number of arguments against the table and rejects options: ORB_E_INVALID with what the
+ * command takes. */
+int cli_words(const struct cli *cli, int argc, char **argv, struct orb_err *err);
 /* An integer within bounds. */
 int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
                struct orb_err *err);
@@ -64,7 +72,8 @@ int cli_number(const char *text, const char *what, long min, long max, long *ret
 void cli_pair(struct buf *ret_json, const char *key, const char *value);
 /* Appends {"key":value}. */
 void cli_pair_number(struct buf *ret_json, const char *key, long long value);
-/* Appends the JSON pointer of a path given as words, or as one pointer. */
+/* Appends the JSON pointer of a path given as words, or as one pointer, of which a slash at the end
+ * is taken away: completion writes one behind what has members. */
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
 #endif

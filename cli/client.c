@@ -45,13 +45,15 @@ static struct wait wait_of(int ms)
 }
 
 /* Milliseconds for poll(2), -1: for ever. */
-static int left_of(const struct wait *wait)
+static int left_of(const struct client *c, const struct wait *wait)
 {
-    uint64_t now = now_ms();
+    uint64_t now = now_ms(), until = wait->until;
 
-    if (!wait->until)
+    if (c->until_ms && (!until || until > c->until_ms))
+        until = c->until_ms;
+    if (!until)
         return -1;
-    return wait->until > now ? (int)(wait->until - now) : 0;
+    return until > now ? (int)(until - now) : 0;
 }
 
 /* Waits for one whole frame, which is valid until the next one is waited for. */
@@ -60,7 +62,7 @@ static int receive(struct client *c, struct inframe *f, const struct wait *wait,
 {
     for (;;) {
         struct pollfd p = {.fd = c->wire.fd, .events = POLLIN};
-        int left = left_of(wait);
+        int left = left_of(c, wait);
         long n;
         int r = frame_stream_next(&c->wire, f, err);
 
@@ -123,7 +125,7 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_m
             return take_answer(&f, ret_text, err);
         if (f.h.type == FRAME_PROGRESS && f.h.corr == corr)
             wait = wait_of(wait_ms);
-        if (left_of(&wait) == 0) { /* however many were read at once */
+        if (left_of(c, &wait) == 0) { /* however many were read at once */
             c->silent = true;
             return orb_fail(err, ORB_E_DEADLINE,
                             "the daemon did not answer within %d s; what it sent was no answer",
@@ -239,6 +241,8 @@ static int answer_to(struct client *c, uint32_t corr, const char *to, const char
         int r = wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, ret_text, err);
 
         if (r != ORB_E_DEADLINE || !c->silent)
+            return r;
+        if (c->until_ms)
             return r;
         if (!daemon_answers(c))
             return orb_fail(err, ORB_E_DEADLINE,

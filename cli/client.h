@@ -20,6 +20,7 @@ struct client {
     const char *socket_path;
     unsigned wait_ms;    /* how long to wait for a daemon or a service that is about to be there */
     uint64_t began_ms;   /* of the call that waits */
+    uint64_t until_ms;   /* now_ms() at which everything ends, without a word; 0: never */
     char told[96];       /* last shown as waited for */
     unsigned connection; /* counts those that were made */
     bool broken;         /* the connection ended in the middle of something */

@@ -38,7 +38,7 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long from = 0, to = 0;
-    int r = cli_words(argc, argv, 0, 2, "config diff [N [M]]", err);
+    int r = cli_words(cli, argc, argv, err);
     struct json_write w = json_write_to(&input);
 
     if (r == 0 && argc > 0)
@@ -64,7 +64,7 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
 static int config_validate(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = NULL;
-    int r = cli_words(argc, argv, 0, 0, "config validate", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "config@1", "validate", NULL, &tree, err);
@@ -93,8 +93,7 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long seconds = 0;
-    int r = cli_words(argc, argv, 0, 0,
-                      "config commit [--confirm SECONDS] [--comment TEXT] [--dry-run]", err);
+    int r = cli_words(cli, argc, argv, err);
     struct json_write w = json_write_to(&input);
 
     if (r == 0 && confirm)
@@ -123,11 +122,11 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     return 0;
 }
 
-static int simple(struct cli *cli, const char *method, const char *input, const char *expected,
-                  const char *done, int argc, char **argv, struct orb_err *err)
+static int simple(struct cli *cli, const char *method, const char *input, const char *done,
+                  int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    int r = cli_words(argc, argv, 0, 0, expected, err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_call(cli, "config@1", method, input, &text, err);
@@ -138,18 +137,17 @@ static int simple(struct cli *cli, const char *method, const char *input, const 
 
 static int config_confirm(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "confirm", NULL, "config confirm", "confirmed", argc, argv, err);
+    return simple(cli, "confirm", NULL, "confirmed", argc, argv, err);
 }
 
 static int config_discard(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "discard", NULL, "config discard", "the candidate is empty", argc, argv,
-                  err);
+    return simple(cli, "discard", NULL, "the candidate is empty", argc, argv, err);
 }
 
 static int config_lock(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "lock", NULL, "config lock", "locked", argc, argv, err);
+    return simple(cli, "lock", NULL, "locked", argc, argv, err);
 }
 
 static int config_unlock(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -161,8 +159,7 @@ static int config_unlock(struct cli *cli, int argc, char **argv, struct orb_err 
     if (cli_flag(&argc, argv, "--force"))
         json_write_boolean(&w, "force", true);
     json_write_end(&w);
-    return simple(cli, "unlock", buf_str(&input), "config unlock [--force]", "unlocked", argc, argv,
-                  err);
+    return simple(cli, "unlock", buf_str(&input), "unlocked", argc, argv, err);
 }
 
 static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -170,7 +167,7 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long n = 0;
-    int r = cli_words(argc, argv, 1, 1, "config rollback N (revisions back)", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_number(argv[0], "N", 0, 1000000, &n, err);
@@ -196,7 +193,7 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
     json_t *e;
     size_t i;
     long n = 50;
-    int r = cli_words(argc, argv, 0, 0, "config history [--limit N]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && limit)
         r = cli_number(limit, "--limit", 1, 500, &n, err);
@@ -224,25 +221,26 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
 }
 
 const struct command config_commands[] = {
-    {"service enable", "NAME", "run a service from now on (commits /services/NAME/enabled)",
+    {"service enable", "SERVICE", "run a service from now on (commits /services/NAME/enabled)",
      config_edit_enable},
-    {"service disable", "NAME", "do not run it, also after a restart", config_edit_disable},
-    {"config show", "[PATH...] [--format tree|set|json] [--candidate] [--revision N]",
+    {"service disable", "SERVICE", "do not run it, also after a restart", config_edit_disable},
+    {"config show", "[PATH...] [--format tree|set|json] [--candidate] [--revision REVISION]",
      "the running configuration", config_show},
     {"config set", "PATH... VALUE", "set a value in your candidate (a list gets one more)",
      config_edit_set},
     {"config delete", "PATH...", "delete from your candidate", config_edit_delete},
     {"config load", "FILE [--merge|--replace]", "load a JSON file into your candidate (- stdin)",
      config_edit_load},
-    {"config diff", "[N [M]]", "candidate against running, or two revisions", config_diff},
+    {"config diff", "[REVISION [REVISION]]", "candidate against running, or two revisions",
+     config_diff},
     {"config validate", "", "check the candidate, change nothing", config_validate},
     {"config commit", "[--confirm SECONDS] [--comment TEXT] [--dry-run]",
      "make the candidate running, atomically", config_commit},
     {"config confirm", "", "keep what a commit --confirm made", config_confirm},
     {"config discard", "", "forget your candidate", config_discard},
-    {"config rollback", "N", "load the revision N commits ago into your candidate",
+    {"config rollback", "COMMITS", "load the revision so many commits ago into your candidate",
      config_rollback},
-    {"config history", "[--limit N]", "who committed what, when", config_history},
+    {"config history", "[--limit COUNT]", "who committed what, when", config_history},
     {"config salvage", "[--accept]",
      "show damage of the datastore; --accept: continue with what is left", config_salvage},
     {"config lock", "", "keep all others from committing", config_lock},

@@ -167,7 +167,7 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     const char *word;
     struct wanted wanted;
     /* The value may begin with dashes. */
-    int r = cli_words(argc - (argc > 2), argv, 2 - (argc > 2), -1, "config set PATH... VALUE", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -188,7 +188,7 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
 int config_edit_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf pointer = {0};
-    int r = cli_words(argc, argv, 1, -1, "config delete PATH...", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -215,7 +215,7 @@ int config_edit_load(struct cli *cli, int argc, char **argv, struct orb_err *err
     bool replace = cli_flag(&argc, argv, "--replace");
     AUTO(buf) struct buf text = {0}, reply = {0};
     size_t at = 0;
-    int r = cli_words(argc, argv, 1, 1, "config load FILE [--merge|--replace]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && merge && replace)
         r = orb_fail(err, ORB_E_INVALID, "--merge and --replace exclude each other");
@@ -268,7 +268,7 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
     AUTO(json_t) json_t *value = json_boolean(on);
     AUTO(buf) struct buf pointer = {0}, input = {0}, text = {0}, comment = {0};
     struct orb_err ignored;
-    int r = cli_words(argc, argv, 1, 1, on ? "service enable NAME" : "service disable NAME", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = check_enable(cli, argv[0], err);

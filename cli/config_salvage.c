@@ -106,7 +106,7 @@ static int accept(struct cli *cli, struct orb_err *err)
 int config_salvage(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     bool accepted = cli_flag(&argc, argv, "--accept");
-    int r = cli_words(argc, argv, 0, 0, "config salvage [--accept]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;

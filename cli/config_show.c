@@ -171,7 +171,7 @@ static int print_value(const char *text, size_t len, const char *format, int arg
         print_tree(value, 0);
         return 0;
     }
-    if (argc == 1 && argv[0][0] == '/')
+    if (argc == 1 && (!argv[0][0] || argv[0][0] == '/')) /* cli_pointer() has cut it */
         depth = tree_split_pointer(argv[0], words, 32, &storage);
     else
         for (; depth < argc && depth < 32; depth++)
@@ -182,14 +182,12 @@ static int print_value(const char *text, size_t len, const char *format, int arg
 
 int config_show(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    static const char expected[] =
-        "config show [PATH...] [--format tree|set|json] [--candidate] [--revision N]";
     const char *format = cli_option(&argc, argv, "--format");
     const char *revision = cli_option(&argc, argv, "--revision");
     bool candidate = cli_flag(&argc, argv, "--candidate");
     AUTO(buf) struct buf pointer = {0}, text = {0};
     long n = -1;
-    int r = cli_words(argc, argv, 0, -1, expected, err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && format && strcmp(format, "tree") && strcmp(format, "set") &&
         strcmp(format, "json"))

@@ -68,7 +68,7 @@ static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
     AUTO(buf) struct buf text = {0};
     const json_t *s;
     size_t i;
-    int r = cli_words(argc, argv, 0, 1, "crashes [SERVICE]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && argc)
         r = crashes_of(cli, argv[0], false, all, err);

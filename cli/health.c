@@ -76,7 +76,7 @@ static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *e
     AUTO(buf) struct buf text = {0};
     json_t *reason;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "show health", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_call(cli, "host@1", "health", "{}", &text, err);

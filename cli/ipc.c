@@ -14,7 +14,7 @@ static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
     struct table t;
     json_t *e;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "ipc list", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "host@1", "interfaces", NULL, &tree, err);
@@ -39,7 +39,7 @@ static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *
     AUTO(json_t) json_t *tree = NULL;
     json_t *m;
     size_t i;
-    int r = cli_words(argc, argv, 1, 1, "ipc describe INTERFACE", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -65,7 +65,7 @@ static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf pretty = {0};
     AUTO(json_t) json_t *tree = NULL;
-    int r = cli_words(argc, argv, 2, 3, "ipc call INTERFACE[@VERSION] METHOD [JSON]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0 && argc == 3 && scan_json(argv[2], strlen(argv[2]), NULL, err) < 0)
         r = orb_wrap(err, "the input");
@@ -94,7 +94,7 @@ static int on_event(void *arg, const char *topic, const char *text, size_t len)
 static int ipc_watch(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf version = {0};
-    int r = cli_words(argc, argv, 1, 2, "ipc watch INTERFACE [TOPIC]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0) /* opens the connection */
         r = cli_call(cli, "host@1", "version", NULL, &version, err);

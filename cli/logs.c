@@ -254,10 +254,6 @@ static int list_boots(struct cli *cli, struct orb_err *err)
 
 /* ---- the command ---- */
 
-static const char usage[] =
-    "logs [-f] [-n N] [--service S] [--level L] [--since T] [--until T] "
-    "[--boot N] [--grep PATTERN] [-o short|full|json] [--audit] [--list-boots]";
-
 static int parse_boot(const char *text, long *ret_boot, struct orb_err *err)
 {
     char *end;
@@ -364,7 +360,7 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
     int r;
 
     take_words(cli, &argc, argv, &q, &words);
-    r = cli_words(argc, argv, 0, 0, usage, err);
+    r = cli_words(cli, argc, argv, err);
     if (r == 0 && words.list)
         return list_boots(cli, err);
     if (r == 0)
@@ -383,8 +379,8 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 const struct command logs_commands[] = {
     {"logs",
-     "[-f] [-n N] [--service S] [--level L] [--since T] [--until T] [--boot N] [--grep P] [-o "
-     "short|full|json] [--audit]",
-     "log records, also of earlier runs of the daemon (--list-boots)", logs},
+     "[-f|--follow] [-n|--limit COUNT] [--service SERVICE] [--level LEVEL] [--since TIME] "
+     "[--until TIME] [--boot RUN] [--grep PATTERN] [-o short|full|json] [--audit] [--list-boots]",
+     "log records, also of earlier runs of the daemon", logs},
     {0},
 };

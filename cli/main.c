@@ -3,16 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/grammar.h"
 #include "core/base/own.h"
 #include "core/base/suggest.h"
 
 #define DEFAULT_WAIT_S 10
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
-
-static const struct command *const tables[] = {show_commands,    service_commands, logs_commands,
-                                               crashes_commands, config_commands,  ipc_commands,
-                                               health_commands,  admin_commands};
 
 static const char head[] =
     "orbctl - operate an Orbital appliance\n"
@@ -35,8 +31,8 @@ static const char tail[] =
 static void help(void)
 {
     out_lines(head);
-    for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
-        for (const struct command *c = tables[i]; c->words; c++) {
+    for (unsigned i = 0; grammar_tables[i]; i++) {
+        for (const struct command *c = grammar_tables[i]; c->words; c++) {
             AUTO_FREE char *left = buf_format("%s %s", c->words, c->arguments);
 
             if (strlen(left) > 42)
@@ -48,24 +44,6 @@ static void help(void)
     out_lines(tail);
 }
 
-/* Number of words of argv that the command's name takes, 0 when they do not match. */
-static int matches(const struct command *c, int argc, char **argv)
-{
-    const char *p = c->words;
-    int n = 0;
-
-    while (*p) {
-        size_t len = strcspn(p, " ");
-
-        if (n == argc || strlen(argv[n]) != len || strncmp(argv[n], p, len))
-            return 0;
-        n++;
-        p += len;
-        p += strspn(p, " ");
-    }
-    return n;
-}
-
 /* Help for the commands that begin with these words, or are a prefix of them. */
 static void command_help(int argc, char **argv)
 {
@@ -74,8 +52,8 @@ static void command_help(int argc, char **argv)
 
     for (int i = 0; i < argc && argv[i][0] != '-'; i++)
         buf_addf(&words, "%s ", argv[i]);
-    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
-        for (const struct command *c = tables[i]; c->words; c++) {
+    for (unsigned i = 0; grammar_tables[i]; i++)
+        for (const struct command *c = grammar_tables[i]; c->words; c++) {
             AUTO_FREE char *own = buf_format("%s ", c->words);
             size_t n = strlen(own) < words.len ? strlen(own) : words.len;
 
@@ -87,23 +65,6 @@ static void command_help(int argc, char **argv)
         }
     if (!shown)
         help();
-}
-
-static const struct command *find(int argc, char **argv, int *ret_words)
-{
-    const struct command *best = NULL;
-
-    *ret_words = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
-        for (const struct command *c = tables[i]; c->words; c++) {
-            int n = matches(c, argc, argv);
-
-            if (n > *ret_words) {
-                best = c;
-                *ret_words = n;
-            }
-        }
-    return best;
 }
 
 static int unknown(int argc, char **argv, struct orb_err *err)
@@ -120,8 +81,8 @@ static int unknown(int argc, char **argv, struct orb_err *err)
                         argv[0]);
     for (int i = 0; i < argc && i < 2; i++)
         buf_addf(&given, "%s%s", i ? " " : "", argv[i]);
-    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
-        for (const struct command *c = tables[i]; c->words; c++) {
+    for (unsigned i = 0; grammar_tables[i]; i++)
+        for (const struct command *c = grammar_tables[i]; c->words; c++) {
             if (count < ARRAY_LEN(names))
                 names[count++] = c->words;
             if (!strncmp(c->words, argv[0], strlen(argv[0])) && c->words[strlen(argv[0])] == ' ')
@@ -197,8 +158,9 @@ int main(int argc, char **argv)
             cli_take_out(&argc, argv, i, 1);
             break;
         }
-    command = find(argc, argv, &words);
-    r = command ? command->run(&cli, argc - words, argv + words, &err) : unknown(argc, argv, &err);
+    command = grammar_find(argc, argv, &words);
+    r = command ? cli_run(&cli, command, argc - words, argv + words, &err)
+                : unknown(argc, argv, &err);
     client_close(&cli.client);
     if (!out_flush() && r == 0)
         r = orb_fail(&err, ORB_E_IO, "the output could not be written");

@@ -31,7 +31,7 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
     struct table t;
     json_t *s;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "show services", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "host@1", "services", NULL, &tree, err);
@@ -96,20 +96,20 @@ static void print_object(const json_t *object)
 
 static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    static const char expected[] = "service show NAME [sandbox|crashes]";
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     const char *what = "service";
     json_t *c;
     size_t i;
-    int r = cli_words(argc, argv, 1, 2, expected, err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
     if (argc == 2 && (!strcmp(argv[1], "sandbox") || !strcmp(argv[1], "crashes")))
         what = argv[1];
     else if (argc == 2)
-        return orb_fail(err, ORB_E_INVALID, "\"%s\": expected: %s", argv[1], expected);
+        return orb_fail(err, ORB_E_INVALID, "\"%s\": expected: %s %s", argv[1], cli->command->words,
+                        cli->command->arguments);
     cli_pair(&input, "name", argv[0]);
     r = cli_fetch(cli, "host@1", what, buf_str(&input), &tree, err);
     if (r < 0 || !tree)
@@ -128,8 +128,7 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
 static int order(struct cli *cli, const char *method, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0}, input = {0};
-    AUTO_FREE char *expected = buf_format("service %s NAME", method + 8);
-    int r = cli_words(argc, argv, 1, 1, expected, err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r < 0)
         return r;
@@ -180,7 +179,7 @@ static int metrics_fetch(struct cli *cli, struct buf *ret_text, struct orb_err *
 static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0}, json = {0};
-    int r = cli_words(argc, argv, 0, 0, "metrics", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = metrics_fetch(cli, &text, err);
@@ -194,11 +193,11 @@ static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 const struct command service_commands[] = {
     {"show services", "", "state of every service", show_services},
-    {"service show", "NAME [sandbox|crashes]", "one service, its sandbox, its crash reports",
+    {"service show", "SERVICE [sandbox|crashes]", "one service, its sandbox, its crash reports",
      service_show},
-    {"service start", "NAME", "start a service (closes its breaker)", service_start},
-    {"service stop", "NAME", "stop a service until it is started again", service_stop},
-    {"service restart", "NAME", "stop and start a service", service_restart},
+    {"service start", "SERVICE", "start a service (closes its breaker)", service_start},
+    {"service stop", "SERVICE", "stop a service until it is started again", service_stop},
+    {"service restart", "SERVICE", "stop and start a service", service_restart},
     {"metrics", "", "OpenMetrics text", metrics},
     {0},
 };

@@ -58,7 +58,7 @@ static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err 
     const char *key;
     json_t *e;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "show firewall [counters|status]", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = fetch_counters(cli, &tree, err);
@@ -127,7 +127,7 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
     struct table t;
     const char *key;
     json_t *p;
-    int r = cli_words(argc, argv, 0, 0, "show dataplane", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "dataplane@1", "status", NULL, &tree, err);
@@ -171,7 +171,7 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
     struct table t;
     json_t *e, *list;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "show interfaces", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "interfaces@1", "list", NULL, &tree, err);
@@ -267,7 +267,7 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
     struct table t;
     json_t *e, *hop;
     size_t i, k;
-    int r = cli_words(argc, argv, 0, 0, "show routes", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "routing@1", "list", NULL, &tree, err);
@@ -302,7 +302,7 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
     AUTO(json_t) json_t *tree = NULL;
     json_t *e;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "show boot", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "host@1", "boot", NULL, &tree, err);
@@ -329,7 +329,7 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
 static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = NULL;
-    int r = cli_words(argc, argv, 0, 0, "show system", err);
+    int r = cli_words(cli, argc, argv, err);
 
     if (r == 0)
         r = cli_fetch(cli, "host@1", "version", NULL, &tree, err);

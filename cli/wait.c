@@ -32,7 +32,7 @@ bool wait_more(struct client *c, const char *what)
     uint64_t waited = waited_ms(c);
     uint64_t most = c->wire.fd >= 0 && c->wait_ms < CLIENT_HELLO_MS ? CLIENT_HELLO_MS : c->wait_ms;
 
-    if (waited >= most)
+    if (waited >= most || c->until_ms)
         return false;
     if (waited >= TELL_AFTER_MS && strcmp(c->told, what)) {
         snprintf(c->told, sizeof(c->told), "%s", what);

@@ -93,6 +93,8 @@ bool schema_facts_flag(const struct schema *schema,
                        const char *keyword); /* x-orb-secret, x-orb-risk */
 /* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
 const char *schema_facts_text(const struct schema *schema, const char *keyword);
+/* What a format expects, "a port between 1 and 65535"; "" for one that is not known. */
+const char *schema_format_words(const char *name);
 /* Whether the value at pointer below schema is secret: x-orb-secret applies to it, on any level
  * around it, also through $ref, allOf, anyOf and oneOf. */
 bool schema_secret_hides(const struct schema *schema, const char *pointer);

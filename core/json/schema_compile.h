@@ -54,5 +54,6 @@ keyword_fn schema_facets_read_words;
 keyword_fn schema_facets_read_names;
 keyword_fn schema_facets_read_apply;
 keyword_fn schema_facets_read_target;
+keyword_fn schema_facets_read_offer;
 
 #endif

@@ -196,6 +196,20 @@ int schema_facets_read_apply(struct compile *c, struct schema *s, json_t *value,
     return schema_compile_expected(c, "one of live, reload, restart", value);
 }
 
+/* What front ends offer; it does not limit the value. */
+int schema_facets_read_offer(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    json_t *one;
+    size_t i;
+
+    if (!json_array_size(value))
+        return schema_compile_expected(c, "an array of words and JSON pointers", value);
+    json_array_foreach (value, i, one)
+        if (!json_string_length(one))
+            return schema_compile_expected(c, "a word, or a JSON pointer like /interfaces", one);
+    return 0;
+}
+
 int schema_facets_read_target(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     s->ref_target = json_string_value(value);

@@ -200,6 +200,13 @@ const struct format *schema_format(const char *name)
     return NULL;
 }
 
+const char *schema_format_words(const char *name)
+{
+    const struct format *format = schema_format(name);
+
+    return format ? format->words : "";
+}
+
 const char *schema_format_nearest(const char *name)
 {
     const char *names[ARRAY_LEN(formats)];

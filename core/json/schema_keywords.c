@@ -258,6 +258,7 @@ static const struct keyword keywords[] = {
     {"$ref", read_ref, 0},
     {"$defs", read_defs, 0},
     {"x-orb-ref", schema_facets_read_target, 0},
+    {"x-orb-offer", schema_facets_read_offer, 0},
     {"x-orb-secret", schema_facets_read_flag, 1},
     {"x-orb-apply", schema_facets_read_apply, 0},
     {"x-orb-risk", schema_facets_read_flag, 0},

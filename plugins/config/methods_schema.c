@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
@@ -13,6 +14,7 @@
 #include "plugins/config/reply.h"
 
 #define MAX_MEMBERS 500
+#define MAX_NAMES 500
 
 static void add_member(json_t *members, const char *name, const json_t *node, bool required)
 {
@@ -61,16 +63,117 @@ static json_t *members_of(const struct ask *ask, const char *path, const json_t 
     return members;
 }
 
-/* Names that exist now in the map this value refers to, or that this path holds. */
-static json_t *names_at(const struct ask *ask, const char *path)
+/* Names that begin with prefix and exist now in the map this value refers to, or that this path
+ * holds: one more than are told when there are more. */
+static json_t *names_at(const struct ask *ask, const char *path, const char *prefix)
 {
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
     struct overlay none = {0};
     bool shown = grants_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
 
-    return shown ? overlay_names(c ? &c->changes : &none, e->store.running, path, MAX_MEMBERS)
+    return shown ? overlay_names(c ? &c->changes : &none, e->store.running, path, prefix,
+                                 MAX_NAMES + 1)
                  : json_array();
+}
+
+/* ---- what x-orb-offer lists ---- */
+
+/* What is offered, and where it goes. */
+struct offers {
+    const struct ask *ask;
+    const struct part *part;
+    const char *prefix; /* of what is told */
+    json_t *names;
+};
+
+/* mark: what stands before the name, "@". */
+static void offer(const struct offers *o, const char *mark, const char *name)
+{
+    AUTO(buf) struct buf whole = {0};
+
+    buf_addf(&whole, "%s%s", mark, name);
+    if (!strncmp(buf_str(&whole), o->prefix, strlen(o->prefix)))
+        json_array_append_new(o->names, json_string(buf_str(&whole)));
+}
+
+/* Is member, "/ports", in the entry? NULL: any will do. */
+static bool has_member(const struct offers *o, const char *map, const char *name,
+                       const char *member)
+{
+    AUTO(buf) struct buf path = {0};
+    AUTO(json_t) json_t *found = NULL;
+
+    if (!member)
+        return true;
+    buf_adds(&path, map);
+    buf_add_pointer(&path, name);
+    found = names_at(o->ask, buf_str(&path), member + 1);
+    return json_array_size(found) > 0;
+}
+
+/* pointer: "/firewall/zones"; with a * for any name, and a member behind it: those that have it. */
+static void offer_entries(const struct offers *o, const char *mark, const char *pointer)
+{
+    const char *star = strstr(pointer, "/*/");
+    AUTO_FREE char *map = star ? xstrndup(pointer, (size_t)(star - pointer)) : xstrdup(pointer);
+    size_t len = strlen(mark);
+    AUTO(json_t) json_t *names = NULL;
+    json_t *name;
+    size_t i;
+
+    if (strncmp(mark, o->prefix, len < strlen(o->prefix) ? len : strlen(o->prefix)))
+        return;
+    names = names_at(o->ask, map, strlen(o->prefix) > len ? o->prefix + len : "");
+    json_array_foreach (names, i, name)
+        if (has_member(o, map, json_string_value(name), star ? star + 2 : NULL))
+            offer(o, mark, json_string_value(name));
+}
+
+static void offer_definition(const struct offers *o, const char *mark, const char *ref)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (json_object_get(parts_shape_ref(o->part, ref), "enum"), i, one)
+        if (json_is_string(one))
+            offer(o, mark, json_string_value(one));
+}
+
+/* Each is a word, or a mark before a pointer into the configuration or to a definition. */
+static void offer_all(const struct offers *o, const json_t *list)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one) {
+        const char *text = json_string_value(one);
+        size_t len = strcspn(text, "/#");
+        AUTO_FREE char *mark = xstrndup(text, len);
+
+        if (!text[len])
+            offer(o, "", text);
+        else if (text[len] == '#')
+            offer_definition(o, mark, text + len);
+        else
+            offer_entries(o, mark, text + len);
+    }
+}
+
+/* ---- the method ---- */
+
+static json_t *names_for(const struct ask *ask, const char *path, const json_t *node)
+{
+    const char *prefix = member_text(ask->in, "prefix", "");
+    const json_t *items = json_object_get(node, "items"); /* of a list: of its elements */
+    const char *of = member_text(node, "x-orb-ref", member_text(items, "x-orb-ref", path));
+    struct offers o = {.ask = ask,
+                       .part = parts_of(&ask->engine->parts, path, NULL),
+                       .prefix = prefix,
+                       .names = names_at(ask, of, prefix)};
+
+    offer_all(&o, json_object_get(node, "x-orb-offer"));
+    return o.names;
 }
 
 void methods_schema(struct ask *ask)
@@ -82,9 +185,9 @@ void methods_schema(struct ask *ask)
         "x-orb-ref", "x-orb-secret",  "x-orb-apply", "x-orb-risk", "propertyNames",
         "examples",  "x-orb-expected"};
     struct engine *e = ask->engine;
-    const char *path = member_text(ask->in, "path", ""), *of;
+    const char *path = member_text(ask->in, "path", "");
     const json_t *node = NULL;
-    json_t *reply;
+    json_t *reply, *names;
     struct orb_err err = {0};
 
     if (!strcmp(path, "/"))
@@ -102,9 +205,12 @@ void methods_schema(struct ask *ask)
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));
-    of = member_text(json_object_get(node, "items"), "x-orb-ref",
-                     path); /* of a list: of its elements */
-    json_object_set_new(reply, "names", names_at(ask, member_text(node, "x-orb-ref", of)));
+    names = names_for(ask, path, node);
+    while (json_array_size(names) > MAX_NAMES) {
+        json_array_remove(names, json_array_size(names) - 1);
+        json_object_set_new(reply, "more", json_true());
+    }
+    json_object_set_new(reply, "names", names);
     if (json_is_object(json_object_get(node, "additionalProperties")) ||
         json_is_true(json_object_get(node, "additionalProperties")) ||
         json_object_get(node, "patternProperties"))

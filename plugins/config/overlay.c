@@ -300,9 +300,21 @@ bool overlay_has(const struct overlay *o, const json_t *base, const char *path)
     return false;
 }
 
+/* Names that are looked for. */
+struct names {
+    json_t *list;
+    const char *prefix;
+    size_t most;
+};
+
+static bool wants_name(const struct names *names, const char *name)
+{
+    return !strncmp(name, names->prefix, strlen(names->prefix));
+}
+
 /* Those of value that are there in o; value stands at path in its base, or, o NULL, is what is
  * there. */
-static void add_names(json_t *names, json_t *value, size_t most, const struct overlay *o,
+static void add_names(const struct names *names, json_t *value, const struct overlay *o,
                       const json_t *base, const char *path)
 {
     const char *key;
@@ -311,41 +323,45 @@ static void add_names(json_t *names, json_t *value, size_t most, const struct ov
     json_object_foreach (value, key, member) {
         AUTO(buf) struct buf at = {0};
 
-        if (json_array_size(names) >= most)
+        if (json_array_size(names->list) >= names->most)
             return;
-        buf_adds(&at, path);
-        buf_add_pointer(&at, key);
-        if (!o || overlay_has(o, base, buf_str(&at)))
-            json_array_append_new(names, json_string(key));
+        if (wants_name(names, key)) {
+            buf_adds(&at, path);
+            buf_add_pointer(&at, key);
+        }
+        if (at.len && (!o || overlay_has(o, base, buf_str(&at))))
+            json_array_append_new(names->list, json_string(key));
         parts_pause(o ? o->parts : NULL);
     }
 }
 
-json_t *overlay_names(const struct overlay *o, const json_t *base, const char *path, size_t most)
+json_t *overlay_names(const struct overlay *o, const json_t *base, const char *path,
+                      const char *prefix, size_t most)
 {
-    json_t *names = json_array(), *old = tree_get(base, path);
+    const struct names names = {json_array(), prefix, most};
+    json_t *old = tree_get(base, path);
     const char *rest = NULL;
     const struct change *c = overlay_above(o, path, &rest);
     size_t first, end, depth = strlen(path);
 
     if (c)
-        add_names(names, c->value ? tree_get(c->value, rest) : NULL, most, NULL, NULL, "");
+        add_names(&names, c->value ? tree_get(c->value, rest) : NULL, NULL, NULL, "");
     first = c ? 0 : overlay_below(o, path, &end);
     if (!c)
-        add_names(names, old, most, first < end ? o : NULL, base, path);
-    while (!c && first < end && json_array_size(names) < most) {
+        add_names(&names, old, first < end ? o : NULL, base, path);
+    while (!c && first < end && json_array_size(names.list) < most) {
         const char *at = o->list[first].path;
         size_t len = token_len(at, depth);
         AUTO_FREE char *name = token_name(at + depth + 1, len);
         AUTO_FREE char *child = xstrndup(at, depth + 1 + len);
 
-        if (!json_object_get(old, name) && overlay_has(o, base, child))
-            json_array_append_new(names, json_string(name));
+        if (wants_name(&names, name) && !json_object_get(old, name) && overlay_has(o, base, child))
+            json_array_append_new(names.list, json_string(name));
         while (first < end && overlay_path_under(o->list[first].path, child))
             first++;
         parts_pause(o->parts);
     }
-    return names;
+    return names.list;
 }
 
 size_t overlay_size(const struct overlay *o, const json_t *base, const char *path)

@@ -40,8 +40,10 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
 json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path);
 /* Does anything stand at path? Nothing is copied. */
 bool overlay_has(const struct overlay *o, const json_t *base, const char *path);
-/* Names of members of the object at path, at most so many; the caller releases the array. */
-json_t *overlay_names(const struct overlay *o, const json_t *base, const char *path, size_t most);
+/* Names of members of the object at path that begin with prefix, at most so many; the caller
+ * releases the array. */
+json_t *overlay_names(const struct overlay *o, const json_t *base, const char *path,
+                      const char *prefix, size_t most);
 /* Number of members of the object at path; 0 for anything else. */
 size_t overlay_size(const struct overlay *o, const json_t *base, const char *path);
 

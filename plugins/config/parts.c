@@ -262,6 +262,11 @@ const json_t *parts_shape_root(const struct part *part)
     return follow(part, json_object_get(part->doc, "config"));
 }
 
+const json_t *parts_shape_ref(const struct part *part, const char *ref)
+{
+    return follow(part, tree_get(part->doc, ref + 1));
+}
+
 bool parts_shape_combines(const json_t *node)
 {
     static const char *const words[] = {"oneOf",

@@ -139,6 +139,11 @@ static const struct {
                 {"zabbix-trapper", 10051}};
 #define SERVICES (sizeof(services) / sizeof(*services))
 
+const char *services_name(size_t n)
+{
+    return n < SERVICES ? services[n].name : NULL;
+}
+
 int service_port(const char *name, char *why, size_t size)
 {
     struct near near;

@@ -79,6 +79,9 @@ static const struct trial trials[] = {
     {logs_commands, "logs", {"-o", "full"}, true},
     {logs_commands, "logs", {"--list-boots"}, true},
     {crashes_commands, "crashes", {"a"}},
+    {complete_commands, "complete", {"service", "stop", ""}, true},
+    {complete_commands, "complete", {"config", "set", "/"}, true},
+    {complete_commands, "complete", {"--line", "x ipc call a "}, true},
 };
 
 static int run(const struct trial *trial, struct cli *cli, struct orb_err *err)
@@ -94,7 +97,7 @@ static int run(const struct trial *trial, struct cli *cli, struct orb_err *err)
         snprintf(words[argc], sizeof(words[argc]), "%s", trial->given[argc]);
         argv[argc] = words[argc];
     }
-    return c->run(cli, argc, argv, err);
+    return cli_run(cli, c, argc, argv, err);
 }
 
 /* What the command writes, and its error when it fails. */

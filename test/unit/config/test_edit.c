@@ -468,6 +468,10 @@ TEST(schema_tells_members_names_and_words)
     base(&f);
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10/from\"}"), 0);
     ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "names")), 2);
+    ck_assert_int_eq(
+        fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10/from\",\"prefix\":\"w\"}"),
+        0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "names")), 1);
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10\"}"), 0);
     ck_assert(json_is_true(json_object_get(tree_get(f.reply, "/members/action"), "required")));
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/\"}"), 0);

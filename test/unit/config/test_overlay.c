@@ -118,15 +118,21 @@ static void check_names(const struct overlay *o, const json_t *base, const json_
                         const char *path)
 {
     const json_t *object = tree_get(plain, path);
-    AUTO(json_t) json_t *names = overlay_names(o, base, path, 1000);
-    AUTO(json_t) json_t *few = overlay_names(o, base, path, 1);
+    AUTO(json_t) json_t *names = overlay_names(o, base, path, "", 1000);
+    AUTO(json_t) json_t *few = overlay_names(o, base, path, "", 1);
+    AUTO(json_t) json_t *chosen = overlay_names(o, base, path, "b", 1000);
+    size_t i, begun = 0;
     json_t *name;
-    size_t i;
 
     ck_assert_uint_eq(json_array_size(names), json_object_size(object));
     ck_assert_uint_eq(json_array_size(few), json_object_size(object) > 0);
-    json_array_foreach (names, i, name)
+    json_array_foreach (names, i, name) {
         ck_assert_ptr_nonnull(json_object_get(object, json_string_value(name)));
+        begun += *json_string_value(name) == 'b';
+    }
+    ck_assert_uint_eq(json_array_size(chosen), begun);
+    json_array_foreach (chosen, i, name)
+        ck_assert_int_eq(*json_string_value(name), 'b');
 }
 
 /* Against the plain way: a copy of the tree edited by tree_set and tree_delete. */

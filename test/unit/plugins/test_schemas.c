@@ -8,6 +8,7 @@
 #include "core/base/xalloc.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
+#include "plugins/firewall/services.h"
 #include "test/lib/harness.h"
 
 /* A member of a JSON file as text. */
@@ -389,4 +390,19 @@ TEST(a_word_near_an_example_is_suggested)
     ck_assert_int_eq(schema_check(schema, text, strlen(text), "/firewall", &err), ORB_E_SCHEMA);
     ck_assert_str_eq(err.text, "expected one of new, established, related, invalid, untracked; got "
                                "\"establishd\"; did you mean established?");
+}
+
+/* Completion offers what the schema lists; the firewall takes what its table has. */
+TEST(the_services_that_are_offered_are_those_that_ports_may_be_named_by)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+    size_t n = 0;
+
+    part("plugins/firewall/schema.json", "/$defs/service/enum", &text);
+    ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &tree, &err), 0);
+    for (const char *name; (name = services_name(n)); n++)
+        ck_assert_str_eq(json_string_value(json_array_get(tree, n)), name);
+    ck_assert_uint_eq(json_array_size(tree), n);
 }

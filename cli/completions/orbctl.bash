@@ -1,0 +1,31 @@
+# Completion of orbctl in bash: all of it comes from `orbctl complete`, which reads the line itself, so that
+# what COMP_WORDBREAKS cuts apart (10.0.0.1:80, --format=json, @web) stays one word.
+_orbctl()
+{
+    local line word help
+    local -a words=() helps=()
+
+    COMPREPLY=()
+    while IFS= read -r line; do
+        word=${line%%$'\t'*} help=${line#*$'\t'}
+        words+=("$word") helps+=("$help")
+    done < <("${COMP_WORDS[0]}" complete --line "${COMP_LINE:0:COMP_POINT}" --breaks "$COMP_WORDBREAKS" 2>/dev/null)
+    compopt -o nosort 2>/dev/null # bash before 4.4 sorts
+    if ((${#words[@]} == 1)) && [[ -z ${words[0]} ]]; then
+        # Only a hint: two entries with nothing in common are listed, and nothing is inserted.
+        case $COMP_TYPE in 9 | 33 | 63 | 64) COMPREPLY=("${helps[0]}" " ") ;; esac
+        return 0
+    fi
+    for line in "${!words[@]}"; do
+        word=${words[line]}
+        [[ -n $word ]] || continue
+        # The list behind a second Tab is only shown: with descriptions.
+        [[ $COMP_TYPE != 63 || -z ${helps[line]} ]] || word+="  (${helps[line]})"
+        COMPREPLY+=("$word")
+    done
+    if ((${#COMPREPLY[@]} == 1)); then
+        case ${words[0]} in */ | *! | *@) compopt -o nospace 2>/dev/null ;; esac
+    fi
+    return 0
+}
+complete -F _orbctl orbctl

@@ -1,0 +1,36 @@
+/* What completion offers for the word that is being typed: gathered, then printed one a line. */
+#ifndef CLI_OFFER_H
+#define CLI_OFFER_H
+
+#include <stdbool.h>
+
+#include "cli/cli.h"
+
+#define OFFER_MOST 500 /* candidates */
+
+struct offer {
+    struct cli *cli;
+    char **words; /* arguments of the command before the word, options left out */
+    int count;
+    const char *word; /* typed so far */
+    const char *lead; /* what stands before it in the same argument: "--format=" */
+    bool is_last;     /* no further argument is expected behind this one */
+    bool in_line;     /* printed for a line of a shell: quoted, without the part before skip */
+    size_t skip;
+    char quote;
+    struct offered *list;
+    unsigned found;
+    struct buf hint;
+};
+
+/* Offers candidate when it begins with what is typed, is not offered yet, and can be printed
+ * unchanged. help: what it is, cut when it is long; may be NULL. */
+void offer_add(struct offer *o, const char *candidate, const char *help);
+/* What is expected here, for people; the first one counts. */
+void offer_hint(struct offer *o, const char *text);
+/* Prints all and frees it. */
+void offer_print(struct offer *o);
+/* A reply of the daemon; NULL when there is none, for whatever reason. The caller releases it. */
+json_t *offer_ask(struct offer *o, const char *to, const char *method, const char *input);
+
+#endif
