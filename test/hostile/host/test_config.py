@@ -133,7 +133,7 @@ def unhurt(box, pid):
 
 def reads(box, other):
     for method, given in READS.items():
-        attempt(f"a package reads what is dear: {method}", by_package, box, other, method, given)
+        attempt(f"a package sends expensive requests: {method}", by_package, box, other, method, given)
     for what, (method, given) in MORE.items():
         attempt(f"a package reads: {what}", by_package, box, other, method, given)
     token = box.ctl("token", "create", "looker", "viewer").stdout.strip()

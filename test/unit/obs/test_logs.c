@@ -501,7 +501,7 @@ static uint64_t spent_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The loop itself looks through the memory; what fits nothing is the dearest. */
+/* The loop itself looks through the memory; a query without matches is the most expensive. */
 TEST(a_look_through_a_full_memory_is_short)
 {
     struct logs *logs = crowd(LOGS_RING);
