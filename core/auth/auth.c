@@ -1,10 +1,8 @@
-/* Tokens of the API and the changes of them; identities from the kernel. A file of tokens that is
- * damaged costs the tokens, never the start. */
+/* Tokens of the API and changes of them. With a damaged file all tokens are refused, but the daemon
+ * starts. */
 #include "core/auth/auth.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -97,63 +95,6 @@ void auth_free(struct auth *auth)
         return;
     free(auth->path);
     free(auth);
-}
-
-#define GROUP "orbital"
-#define NSS_BYTES (1u << 20) /* of an entry: a group of very many members */
-
-/* The reentrant functions, since other threads call these, too. */
-static bool find_group(struct group *ret_group, char *bytes)
-{
-    struct group *found = NULL;
-
-    return getgrnam_r(GROUP, ret_group, bytes, NSS_BYTES, &found) == 0 && found;
-}
-
-bool auth_group(gid_t *ret_gid)
-{
-    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
-    struct group group;
-
-    if (!find_group(&group, bytes))
-        return false;
-    *ret_gid = group.gr_gid;
-    return true;
-}
-
-static bool in_group(gid_t gid, const char *user)
-{
-    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
-    struct group group;
-
-    if (!find_group(&group, bytes))
-        return false;
-    if (group.gr_gid == gid)
-        return true;
-    for (char **m = group.gr_mem; user && *m; m++)
-        if (!strcmp(*m, user))
-            return true;
-    return false;
-}
-
-bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16])
-{
-    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
-    struct passwd entry, *user = NULL;
-
-    bool sure = getpwuid_r(uid, &entry, bytes, NSS_BYTES, &user) == 0;
-
-    if (!sure)
-        user = NULL;
-    if (user)
-        snprintf(name, 64, "%s", user->pw_name);
-    else
-        snprintf(name, 64, "uid-%u", (unsigned)uid);
-    snprintf(role, 16, "%s",
-             uid == 0 || uid == geteuid()                 ? "admin"
-             : in_group(gid, user ? user->pw_name : NULL) ? "operator"
-                                                          : "viewer");
-    return sure;
 }
 
 static void hash_of(const char *token, unsigned char hash[TOKEN_HASH])

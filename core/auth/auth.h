@@ -1,13 +1,12 @@
-/* Users: of the control socket by uid, of the API by token. Three roles match what a method may
- * require: viewer (observe), operator (+ operate), admin (+ configure); a fourth, metrics, is for
- * tokens of programs that read only the metrics. */
+/* Users of the API, by token; those of the control socket are in users.h. Three roles match what a
+ * method may require: viewer (observe), operator (+ operate), admin (+ configure); a fourth,
+ * metrics, is for tokens of programs that read only the metrics. */
 #ifndef CORE_AUTH_AUTH_H
 #define CORE_AUTH_AUTH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "core/base/buf.h"
 #include "orbital/error.h"
@@ -24,14 +23,6 @@ const struct orb_err *auth_damage(const struct auth *auth);
 /* Reads the file once more if it was damaged. */
 void auth_reload(struct auth *auth);
 void auth_free(struct auth *auth);
-
-/* SO_PEERCRED → user and role: uid 0 and the daemon's own uid are admin, members of group "orbital"
- * operator, every other user who may open the socket viewer. Reads the user database, which may
- * block without limit: not on the loop. false: the database failed, and the name is made from the
- * uid. */
-bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16]);
-/* Is there a group "orbital"? Blocks likewise. */
-bool auth_group(gid_t *ret_gid);
 
 /* A change of the tokens in three steps, so that no client waits for the disk: begun here, written
  * on any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "core/auth/users.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
@@ -69,7 +70,7 @@ static void put(struct names *names)
 static void look_up_group(struct names *names)
 {
     gid_t group = 0;
-    bool there = auth_group(&group);
+    bool there = users_group(&group);
 
     pthread_mutex_lock(&names->lock);
     names->group = group;
@@ -103,7 +104,7 @@ static void *on_thread(void *arg)
         who = names->question;
         names->has_question = false;
         pthread_mutex_unlock(&names->lock);
-        who.sure = auth_look_up(who.uid, who.gid, who.name, who.role);
+        who.sure = users_look_up(who.uid, who.gid, who.name, who.role);
         who.named = has_name(&who);
         pthread_mutex_lock(&names->lock);
         names->answer = who;
