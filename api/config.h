@@ -1,13 +1,10 @@
-/* Routes of the running and the candidate datastore. Handlers as in plain.h; the path of a URL
- * below the datastore is a JSON pointer. */
+/* Routes that change the candidate and commit it; reading is in config_get.h. Handlers as in
+ * plain.h; the path of a URL below the datastore is a JSON pointer. */
 #ifndef API_CONFIG_H
 #define API_CONFIG_H
 
 #include "api/request.h"
 
-/* The value at the path, of the running configuration or the user's candidate, depending on the
- * route; a large one is read in slices, up to API_VALUE_MAX bytes. */
-void config_get(struct request *q);
 /* Sets the value at the path of the candidate to the body, which is sent in slices when it does not
  * fit one request. */
 void config_set(struct request *q);

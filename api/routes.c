@@ -3,6 +3,7 @@
 #include "api/routes.h"
 
 #include "api/config.h"
+#include "api/config_get.h"
 #include "api/open.h"
 #include "api/plain.h"
 #include "core/base/own.h"
