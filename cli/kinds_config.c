@@ -37,6 +37,50 @@ static bool is_of(const json_t *node, const char *type)
     return false;
 }
 
+/* ---- hints ---- */
+
+static void add_range(const json_t *node, struct buf *hint)
+{
+    const json_t *low = json_object_get(node, "minimum"), *high = json_object_get(node, "maximum");
+
+    if (!is_of(node, "integer") && !is_of(node, "number"))
+        return;
+    buf_adds(hint, hint->len ? " or a number" : "a number");
+    if (low && high)
+        buf_addf(hint, " from %lld to %lld", table_number(node, "minimum"),
+                 table_number(node, "maximum"));
+    else if (low || high)
+        buf_addf(hint, " of at %s %lld", low ? "least" : "most",
+                 table_number(node, low ? "minimum" : "maximum"));
+}
+
+/* "an address such as 192.0.2.1: the new source address". */
+static void hint_value(struct offer *o, const json_t *node, const char *description)
+{
+    const json_t *items = json_object_get(node, "items"), *examples, *one;
+    const char *format = table_text(node, "format");
+    AUTO(buf) struct buf hint = {0};
+    size_t i;
+
+    buf_adds(&hint, table_text(node, "x-orb-expected"));
+    if (!hint.len)
+        buf_adds(&hint, table_text(items, "x-orb-expected"));
+    if (!hint.len)
+        buf_adds(&hint, schema_format_words(*format ? format : table_text(items, "format")));
+    if (!hint.len)
+        add_range(node, &hint);
+    examples = json_object_get(node, "examples");
+    json_array_foreach (examples, i, one) {
+        AUTO(buf) struct buf text = {0};
+
+        tree_dump(one, &text);
+        if (i < 3 && !json_object_get(node, "x-orb-expected"))
+            buf_addf(&hint, "%s%s", i ? ", " : hint.len ? " such as " : "such as ", buf_str(&text));
+    }
+    buf_addf(&hint, "%s%s", hint.len ? ": " : "", description);
+    offer_hint(o, buf_str(&hint));
+}
+
 /* ---- places ---- */
 
 struct place {
@@ -132,6 +176,8 @@ void kinds_config_path(struct offer *o)
     }
     place.node = node = schema_at(o, buf_str(&parent), buf_str(&name));
     offer_places(&place);
+    if (json_is_true(json_object_get(node, "map")))
+        hint_value(o, json_object_get(node, "propertyNames"), table_text(node, "description"));
 }
 
 /* ---- values ---- */
@@ -163,48 +209,6 @@ static void offer_choices(struct offer *o, const json_t *node, const json_t *usu
         offer_scalar(o, yes, usual);
         offer_scalar(o, no, usual);
     }
-}
-
-static void add_range(const json_t *node, struct buf *hint)
-{
-    const json_t *low = json_object_get(node, "minimum"), *high = json_object_get(node, "maximum");
-
-    if (!is_of(node, "integer") && !is_of(node, "number"))
-        return;
-    buf_adds(hint, hint->len ? " or a number" : "a number");
-    if (low && high)
-        buf_addf(hint, " from %lld to %lld", table_number(node, "minimum"),
-                 table_number(node, "maximum"));
-    else if (low || high)
-        buf_addf(hint, " of at %s %lld", low ? "least" : "most",
-                 table_number(node, low ? "minimum" : "maximum"));
-}
-
-/* "an address such as 192.0.2.1: the new source address". */
-static void hint_value(struct offer *o, const json_t *node)
-{
-    const json_t *items = json_object_get(node, "items"), *examples, *one;
-    const char *format = table_text(node, "format");
-    AUTO(buf) struct buf hint = {0};
-    size_t i;
-
-    buf_adds(&hint, table_text(node, "x-orb-expected"));
-    if (!hint.len)
-        buf_adds(&hint, table_text(items, "x-orb-expected"));
-    if (!hint.len)
-        buf_adds(&hint, schema_format_words(*format ? format : table_text(items, "format")));
-    if (!hint.len)
-        add_range(node, &hint);
-    examples = json_object_get(node, "examples");
-    json_array_foreach (examples, i, one) {
-        AUTO(buf) struct buf text = {0};
-
-        tree_dump(one, &text);
-        if (i < 3 && !json_object_get(node, "x-orb-expected"))
-            buf_addf(&hint, "%s%s", i ? ", " : hint.len ? " such as " : "such as ", buf_str(&text));
-    }
-    buf_addf(&hint, "%s%s", hint.len ? ": " : "", table_text(node, "description"));
-    offer_hint(o, buf_str(&hint));
 }
 
 /* Names begin with "!" for all others: many, so they are offered once one is typed. */
@@ -242,5 +246,5 @@ void kinds_config_value(struct offer *o)
         offer_names(o, json_object_get(node, "names"));
         offer_scalar(o, usual, usual);
     }
-    hint_value(o, node);
+    hint_value(o, node, table_text(node, "description"));
 }

@@ -48,8 +48,8 @@ void lex_line(const char *line, const char *breaks, struct lex *ret_lex)
             add_escaped(&word, q, *++p);
         } else {
             buf_addc(&word, *p);
-            if (!q && strchr(breaks, *p))
-                ret_lex->skip = word.len;
+            if (!q && strchr(breaks, *p)) /* bash keeps an @ with what follows it */
+                ret_lex->skip = word.len - (*p == '@');
         }
     }
     {

@@ -8,11 +8,11 @@ struct lex {
     char **words; /* unquoted; the last one is being typed, "" behind a blank */
     int count;    /* at least 1 */
     char quote;   /* ' or " that is open at the end, else 0 */
-    size_t skip;  /* bytes of the last word up to the last of breaks that is not quoted */
+    size_t skip;  /* bytes of the last word that the shell completes apart from its rest */
 };
 
-/* breaks: characters at which the shell begins a word to complete (COMP_WORDBREAKS); blanks and
- * quotes among them do not count. */
+/* breaks: characters behind which (before an @) the shell begins a word to complete
+ * (COMP_WORDBREAKS); blanks and quotes among them do not count. */
 void lex_line(const char *line, const char *breaks, struct lex *ret_lex);
 void lex_fini(struct lex *lex);
 static inline void own_lex(struct lex *lex)

@@ -202,6 +202,9 @@ void methods_schema(struct ask *ask)
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (json_object_get(node, words[i]))
             json_object_set(reply, words[i], json_object_get(node, words[i]));
+    if (parts_shape_keys(&e->parts, path))
+        json_object_set_new(reply, "propertyNames",
+                            json_deep_copy(parts_shape_keys(&e->parts, path)));
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));

@@ -323,6 +323,13 @@ const json_t *parts_shape_at(const struct parts *parts, const char *path)
     return node;
 }
 
+const json_t *parts_shape_keys(const struct parts *parts, const char *path)
+{
+    const json_t *names = json_object_get(parts_shape_at(parts, path), "propertyNames");
+
+    return names ? follow(parts_of(parts, path, NULL), names) : NULL;
+}
+
 /* ---- secrets ---- */
 
 json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)

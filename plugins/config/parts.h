@@ -84,6 +84,8 @@ const json_t *parts_shape_member(const struct part *part, const json_t *node, co
 bool parts_shape_combines(const json_t *node);
 /* The schema object that "#/$defs/NAME" names; NULL: none. */
 const json_t *parts_shape_ref(const struct part *part, const char *ref);
+/* That of the names of the map at path; NULL: none. */
+const json_t *parts_shape_keys(const struct parts *parts, const char *path);
 /* The schema object at path with members merged from $ref, for display; NULL when unknown. */
 const json_t *parts_shape_at(const struct parts *parts, const char *path);
 

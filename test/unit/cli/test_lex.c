@@ -28,6 +28,8 @@ TEST(a_line_is_split_as_a_shell_does_and_nothing_is_expanded)
         {"--format=tr", {"--format=tr"}, 0, 9},
         {"a:b c", {"a:b", "c"}, 0, 0},
         {"a:b ", {"a:b", ""}, 0, 0},
+        {"a @fr", {"a", "@fr"}, 0, 0},
+        {"a !@fr", {"a", "!@fr"}, 0, 1},
         {"", {""}, 0, 0},
         {"a \\", {"a", "\\"}, 0, 0},
     };
