@@ -11,6 +11,7 @@
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/detach.h"
 #include "dataplane/events.h"
+#include "dataplane/conntrack.h"
 #include "dataplane/flows.h"
 #include "dataplane/found.h"
 #include "dataplane/link.h"
@@ -80,7 +81,7 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
         return dp->tables;
     look_at_table(dp);
     if (dp->based)
-        flows_forget_unanswered(NULL); /* flows_purge looks again */
+        conntrack_forget_unanswered(NULL); /* flows_purge looks again */
     r = foreign_watch_open(dp);
     if (r < 0)
         return orb_fail(err, r, "watching foreign netfilter, tc and BPF state");
@@ -201,7 +202,7 @@ static int take_away(struct dataplane *dp, struct orb_err *err)
     base_fallback_end(dp->ruleset);
     failed =
         ruleset_run(dp->ruleset, "add table inet orbital\ndelete table inet orbital\n", false, err);
-    r = flows_unmark(failed ? NULL : err);
+    r = conntrack_unmark(failed ? NULL : err);
     if (!failed && r != -ENOENT)
         failed = r;
     r = found_restore(dp, failed ? NULL : err);

@@ -19,6 +19,7 @@
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/dataplane_compile.h"
 #include "dataplane/detach.h"
+#include "dataplane/conntrack.h"
 #include "dataplane/flows.h"
 #include "dataplane/load.h"
 #include "dataplane/nft.h"
@@ -172,7 +173,7 @@ static void purge_back(struct dataplane *dp, const struct dataplane_compiled *fr
         purge(dp, from);
         return;
     }
-    if (flows_resume(NULL) == 0)
+    if (conntrack_resume(NULL) == 0)
         flows_settle(dp, true);
     load_bump(dp);
 }

@@ -15,12 +15,8 @@
  * translated although the policy translates it; its next packet is new and meets the rules. */
 #include "dataplane/flows.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +25,12 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/conntrack.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
 #include "dataplane/explain.h"
 #include "dataplane/load.h"
 
-#define SEND_BYTES 65536
 #define HELD_MAX 8192 /* more would fill conntrack: a banned host may have opened them for that */
 #define ANSWERS_MS 20 /* for packets in flight, to a server and back */
 
@@ -255,64 +251,26 @@ static bool each_expected(void *arg, const struct nlmsghdr *h)
 
 /* ---- the walk ---- */
 
-int flows_dump(dump_fn *each, void *arg, struct orb_err *err)
-{
-    struct {
-        struct nlmsghdr h;
-        struct nfgenmsg head;
-    } request = {.h = {.nlmsg_len = sizeof(request),
-                       .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
-                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-                 .head = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0}};
-    int r = dump_run(NETLINK_NETFILTER, &request.h, each, arg);
-
-    return r < 0 ? orb_fail(err, r, "reading conntrack's connections") : 0;
-}
-
-/* Many messages at once; each begins where the one before ends. */
-int flows_send(const struct buf *messages, struct orb_err *err)
-{
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-
-    if (fd < 0)
-        return orb_fail(err, -errno, "a netlink socket");
-    for (size_t at = 0, end; at < messages->len; at = end) {
-        end = at;
-        while (end < messages->len) {
-            struct nlmsghdr head;
-
-            memcpy(&head, messages->data + end, sizeof(head));
-            if (end > at && end + head.nlmsg_len - at > SEND_BYTES)
-                break;
-            end += head.nlmsg_len;
-        }
-        /* If one ended by itself in between, the error in the answer is not read. */
-        if (send(fd, messages->data + at, end - at, 0) < 0)
-            return orb_fail(err, -errno, "changing connections in conntrack");
-    }
-    return 0;
-}
-
 static int walk(struct purge *purge, struct orb_err *err)
 {
     int r = ways_open(&purge->ways, err);
 
     explain_init(&purge->explain, &purge->revalidate, &purge->ways);
     if (!r)
-        r = flows_dump(each_flow, purge, err);
+        r = conntrack_dump(each_flow, purge, err);
     if (!r && purge->expected) {
         sort(&purge->gone);
         sort(&purge->back);
-        r = flows_dump(each_expected, purge, err);
+        r = conntrack_dump(each_expected, purge, err);
     }
     explain_fini(&purge->explain);
     ways_close(&purge->ways);
     if (!r && purge->first.len) {
-        r = flows_send(&purge->first, err);
+        r = conntrack_send(&purge->first, err);
         load_bump(purge->dp);
         nanosleep(&(struct timespec){.tv_nsec = ANSWERS_MS * 1000000L}, NULL);
     }
-    return r ? r : flows_send(&purge->messages, err);
+    return r ? r : conntrack_send(&purge->messages, err);
 }
 
 int flows_purge(struct dataplane *dp, const struct dataplane_compiled *compiled,
@@ -349,65 +307,4 @@ void flows_settle(struct dataplane *dp, bool settled)
 {
     if (dp->control)
         __atomic_store_n(&dp->control->unsettled, !settled, __ATOMIC_SEQ_CST);
-}
-
-/* ---- marks ---- */
-
-struct unmark {
-    struct buf messages;
-    uint32_t bits; /* those that go */
-};
-
-static bool each_marked(void *arg, const struct nlmsghdr *h)
-{
-    struct unmark *unmark = arg;
-    struct flow flow;
-
-    flow_read(h, &flow);
-    if (flow.tuple && (flow.mark & unmark->bits))
-        flow_set_mark(&flow, flow.mark & ~unmark->bits, &unmark->messages);
-    return true;
-}
-
-static int take_marks(uint32_t bits, struct orb_err *err)
-{
-    struct unmark unmark = {.bits = bits};
-    int r = flows_dump(each_marked, &unmark, err);
-
-    if (!r)
-        r = flows_send(&unmark.messages, err);
-    buf_fini(&unmark.messages);
-    return r;
-}
-
-int flows_unmark(struct orb_err *err)
-{
-    return take_marks(~0u, err);
-}
-
-static bool each_unanswered(void *arg, const struct nlmsghdr *h)
-{
-    struct unmark *unmark = arg;
-    struct flow flow;
-
-    flow_read(h, &flow);
-    if (flow.tuple && !flow.mark && !(flow.status & IPS_SEEN_REPLY))
-        flow_delete(&flow, &unmark->messages);
-    return true;
-}
-
-int flows_forget_unanswered(struct orb_err *err)
-{
-    struct unmark unmark = {0};
-    int r = flows_dump(each_unanswered, &unmark, err);
-
-    if (!r)
-        r = flows_send(&unmark.messages, err);
-    buf_fini(&unmark.messages);
-    return r;
-}
-
-int flows_resume(struct orb_err *err)
-{
-    return take_marks(ABI_MARK_ENDED, err);
 }

@@ -1,4 +1,4 @@
-/* conntrack's connections after a change of the policy. */
+/* conntrack's connections after a change of the policy; conntrack.h reads and changes them. */
 #ifndef DATAPLANE_FLOWS_H
 #define DATAPLANE_FLOWS_H
 
@@ -21,18 +21,5 @@ int flows_purge(struct dataplane *dp, const struct dataplane_compiled *compiled,
 bool flows_unsettled(const struct dataplane *dp);
 /* Keeps it for flows_unsettled(), in the pinned control map; nothing without one. */
 void flows_settle(struct dataplane *dp, bool settled);
-/* Deletes unmarked connections without an answer: they would be new to the first policy's rules,
- * and continue untranslated until flows_purge finds them. */
-int flows_forget_unanswered(struct orb_err *err);
-/* Feeds each of conntrack's connections (IPCTNL_MSG_CT_NEW) to each. */
-int flows_dump(dump_fn *each, void *arg, struct orb_err *err);
-/* Sends messages of flow.h, one after the other; connections that ended by themselves are no error.
- * */
-int flows_send(const struct buf *messages, struct orb_err *err);
-/* The marks of rules: 0. */
-int flows_unmark(struct orb_err *err);
-/* Lets connections that were ended but are still in conntrack continue: it is unknown which policy
- * is in force. */
-int flows_resume(struct orb_err *err);
 
 #endif

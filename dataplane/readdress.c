@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/dataplane_internal.h"
-#include "dataplane/flows.h"
+#include "dataplane/conntrack.h"
 #include "dataplane/ways.h"
 
 struct search {
@@ -92,9 +92,9 @@ static int walk(struct search *search, struct orb_err *err)
     if (!r && search->ways.incomplete)
         r = orb_fail(err, ORB_E_BUSY, "the addresses of the interfaces change all the time");
     if (!r)
-        r = flows_dump(each_flow, search, err);
+        r = conntrack_dump(each_flow, search, err);
     ways_close(&search->ways);
-    return r < 0 ? r : flows_send(&search->messages, err);
+    return r < 0 ? r : conntrack_send(&search->messages, err);
 }
 
 int readdress_tend(struct dataplane *dp, struct orb_err *err)

@@ -19,7 +19,7 @@
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/flow.h"
-#include "dataplane/flows.h"
+#include "dataplane/conntrack.h"
 #include "dataplane/link.h"
 #include "dataplane/tally.h"
 #include "dataplane/watch.h"
@@ -173,7 +173,7 @@ static void check_request(const char *data, size_t size)
 static void ask_marks(const struct kernel *kernel, bool unmark, struct buf *ret_read)
 {
     struct orb_err err = {0};
-    int r = unmark ? flows_unmark(&err) : flows_forget_unanswered(&err);
+    int r = unmark ? conntrack_unmark(&err) : conntrack_forget_unanswered(&err);
 
     must(r >= 0 || err.text[0], "refused without a word");
     buf_addf(ret_read, "%d %s", r, err.text);
