@@ -124,7 +124,7 @@ static size_t add_escaped(struct buf *b, const char *text, size_t left)
     size_t n = 1;
 
     if (c == '"' || c == '\\')
-        buf_addf(b, "\\%c", c);
+        buf_add(b, (const char[]){'\\', (char)c}, 2);
     else if (c == '\n')
         buf_adds(b, "\\n");
     else if (c == '\t')
@@ -144,11 +144,27 @@ static size_t add_escaped(struct buf *b, const char *text, size_t left)
     return n;
 }
 
+/* How many bytes from the first on stand for themselves. */
+static size_t plain_len(const char *text, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
 void buf_add_json(struct buf *b, const char *text, size_t len)
 {
     buf_addc(b, '"');
-    for (size_t i = 0; i < len;)
-        i += add_escaped(b, text + i, len - i);
+    for (size_t i = 0; i < len;) {
+        size_t n = plain_len(text + i, len - i);
+
+        buf_add(b, text + i, n);
+        i += n;
+        if (i < len)
+            i += add_escaped(b, text + i, len - i);
+    }
     buf_addc(b, '"');
 }
 

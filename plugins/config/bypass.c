@@ -37,7 +37,7 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
     at = path.data;
     if (now)
         tree_set(tree, at, json_deep_copy(now), NULL);
-    ops = grants_patch_within(patch, &at, 1);
+    ops = grants_patch_within(NULL, patch, &at, 1);
     for (size_t i = 0; i < json_array_size(ops); i++) {
         const json_t *op = json_array_get(ops, i);
         json_t *value = json_object_get(op, "value");
@@ -121,7 +121,7 @@ void bypass_committed(struct tx *tx)
         buf_add_pointer(&path, s->name);
         at = path.data;
         if (s->strikes || s->refused || s->left_out) { /* the administrator has looked at it */
-            AUTO(json_t) json_t *ops = grants_patch_within(tx->patch, &at, 1);
+            AUTO(json_t) json_t *ops = grants_patch_within(NULL, tx->patch, &at, 1);
 
             if (json_array_size(ops))
                 strikes_forgive(e, s);

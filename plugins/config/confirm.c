@@ -65,7 +65,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
     meta.undoes = last->revision;
     log_warn(engine->host.log, "config.commit.not-confirmed", KV("revision", last->revision),
              KV("seconds", last->confirm_s), KV("when", "restart"));
-    r = history_patch(&engine->store, last->revision, &patch, err);
+    r = history_patch(&engine->store, NULL, last->revision, &patch, err);
     if (r == 0)
         r = overlay_take_patch(&undo, engine->store.running, patch, true, err);
     if (r < 0)

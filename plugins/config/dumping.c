@@ -109,7 +109,7 @@ static void write_value(const struct engine *e, struct dumping *d, json_t *value
         return;
     }
     shown = grants_show(e, d->secrets, buf_str(&d->path), json_incref(value));
-    tree_dump(shown, &d->text);
+    parts_dump(&e->parts, shown, &d->text);
 }
 
 struct dumping *dumping_new(const struct engine *engine, char *const *secrets, const char *path,

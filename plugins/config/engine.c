@@ -207,7 +207,7 @@ static int check_whom(const struct ask *ask, const char *method, enum for_whom w
     return 0;
 }
 
-static const struct {
+static const struct method {
     const char *name;
     method_fn *call;
     enum for_whom whom;
@@ -225,7 +225,7 @@ static const struct {
     {"confirm", confirm_method, FOR_PEOPLE},
     {"discard", methods_edit_discard, FOR_ALL, true},
     {"rollback", methods_edit_rollback, FOR_PEOPLE, true},
-    {"history", methods_history, FOR_ALL},
+    {"history", methods_history, FOR_ALL, true},
     {"lock", lock_take, FOR_PEOPLE},
     {"unlock", lock_release, FOR_PEOPLE},
     {"schema", methods_schema, FOR_ALL, true},
@@ -234,44 +234,56 @@ static const struct {
     {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
 };
 
-static void call_method(struct ask *ask, const char *method)
+static const struct method *find_method(const char *name)
 {
-    struct parts *parts = &ask->engine->parts;
-    struct schema_shared shared = {.units = PARTS_UNITS, .arg = ask->engine};
-    struct orb_err err;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (!strcmp(methods[i].name, name))
+            return &methods[i];
+    return NULL;
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-        if (strcmp(methods[i].name, method))
-            continue;
-        shared.pause = methods[i].in_slices ? on_pause : NULL;
-        parts->now = (struct parts_request){&shared, methods[i].in_slices};
-        if (check_whom(ask, method, methods[i].whom, &err) < 0)
-            reply_refuse(ask->engine, ask->req, &err);
-        else
-            methods[i].call(ask);
-        shared.pause = methods[i].in_slices ? on_pause : NULL;
-        parts->now = (struct parts_request){0};
-        return;
-    }
-    orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", method);
-    reply_refuse(ask->engine, ask->req, &err);
+static void call_method(struct ask *ask, const struct method *method, const char *name)
+{
+    struct orb_err err = {0};
+
+    if (!method)
+        orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", name);
+    else
+        check_whom(ask, name, method->whom, &err);
+    if (err.code)
+        reply_refuse(ask->engine, ask->req, &err);
+    else
+        method->call(ask);
 }
 
 static bool answer(struct engine *engine, const struct request *request, struct read **read)
 {
-    AUTO(json_t) json_t *in = NULL;
+    const struct method *method = find_method(request->method);
+    bool in_slices = method && method->in_slices;
+    struct schema_shared shared = {
+        .units = PARTS_UNITS, .pause = in_slices ? on_pause : NULL, .arg = engine};
+    const struct parts_request now = {&shared, in_slices};
+    struct parts *parts = &engine->parts;
     struct ask ask = {
         .engine = engine, .caller = &request->caller, .req = request->req, .read = read};
+    struct json_limits limits;
+    json_t *in = NULL;
     struct orb_err err;
 
-    if (tree_parse(request->text, request->len, NULL, &in, &err) < 0) {
+    parts->now = now;
+    limits = parts_limits(parts);
+    limits.keys = JSON_MAX_KEYS;
+    if (tree_parse(request->text, request->len, &limits, &in, &err) < 0) {
         reply_refuse(engine, request->req, &err);
-        return false;
+    } else {
+        ask.in = in;
+        grants_identity(&request->caller, ask.who, sizeof(ask.who));
+        call_method(&ask, method, request->method);
+        parts->now = now; /* a commit has a budget of its own */
+        parts_drop(parts, in);
+        schedule_arm(engine);
     }
-    ask.in = in;
-    grants_identity(&request->caller, ask.who, sizeof(ask.who));
-    call_method(&ask, request->method);
-    schedule_arm(engine);
+    parts->now = (struct parts_request){0};
     return ask.more;
 }
 

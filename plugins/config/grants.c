@@ -251,7 +251,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
         if (!overlay_path_under(*secrets, path))
             continue;
         if (!own) { /* what masking left alone is shared with the running tree */
-            json_t *copy = json_deep_copy(shown);
+            json_t *copy = parts_copy(&engine->parts, shown);
 
             json_decref(shown);
             shown = copy;
@@ -260,7 +260,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
         shown = open_above(shown, clear, rest);
         below = tree_get(clear, rest);
         if (below)
-            tree_set(shown, rest, json_deep_copy(below), NULL);
+            tree_set(shown, rest, parts_copy(&engine->parts, below), NULL);
     }
     return shown;
 }
@@ -284,7 +284,8 @@ static void project(json_t *to, const json_t *op, const char *path, const char *
                  tree_get(json_object_get(op, "value"), rest));
 }
 
-json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count)
+json_t *grants_patch_within(const struct parts *parts, const json_t *patch, char *const *paths,
+                            size_t count)
 {
     json_t *mine = json_array();
 
@@ -292,6 +293,7 @@ json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t coun
         json_t *op = json_array_get(patch, i);
         const char *path = member_text(op, "path", "");
 
+        parts_pause(parts);
         for (size_t k = 0; k < count; k++) {
             const char *top = !strcmp(paths[k], "/") ? "" : paths[k];
 
@@ -306,7 +308,8 @@ json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t coun
     return mine;
 }
 
-json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *patch)
+json_t *grants_patch_readable(const struct parts *parts, const struct engine_caller *caller,
+                              const json_t *patch)
 {
     AUTO(paths) char **paths = NULL;
     size_t n = 0;
@@ -316,7 +319,7 @@ json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *
     paths = paths_of(caller->grants, READ);
     while (paths[n])
         n++;
-    return grants_patch_within(patch, paths, n);
+    return grants_patch_within(parts, patch, paths, n);
 }
 
 /* A change of nothing but a secret that is not shown is none. */
@@ -341,7 +344,8 @@ json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, co
                 json_object_set_new(shown, sides[k],
                                     grants_show(engine, secrets, path, json_incref(value)));
         }
-        if (both && json_equal(json_object_get(shown, "value"), json_object_get(shown, "old")))
+        if (both && parts_equal(&engine->parts, json_object_get(shown, "value"),
+                                json_object_get(shown, "old")))
             json_decref(shown);
         else
             json_array_append_new(list, shown);

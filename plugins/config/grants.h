@@ -54,9 +54,11 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
 /* A copy of path, truncated to what a reader with these secrets may see. */
 char *grants_path(const struct engine *engine, char *const *secrets, const char *path);
 /* The ops of patch that lie in the subtrees; one above is cut down to them. */
-json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count);
+json_t *grants_patch_within(const struct parts *parts, const json_t *patch, char *const *paths,
+                            size_t count);
 /* The same with what the caller may read. */
-json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *patch);
+json_t *grants_patch_readable(const struct parts *parts, const struct engine_caller *caller,
+                              const json_t *patch);
 /* A copy of patch with secrets masked as in grants_show; what changes inside a secret is left out.
  */
 json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);

@@ -9,6 +9,8 @@
 #include "plugins/config/history.h"
 #include "plugins/config/journal.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/store_internal.h"
 
 void history_revision_fini(struct revision *revision)
 {
@@ -63,15 +65,17 @@ const struct revision *history_find(const struct store *store, uint64_t revision
     return lo < store->count && store->list[lo].revision == revision ? &store->list[lo] : NULL;
 }
 
-int history_patch(const struct store *store, uint64_t revision, json_t **ret_patch,
-                  struct orb_err *err)
+int history_patch(const struct store *store, const struct parts *parts, uint64_t revision,
+                  json_t **ret_patch, struct orb_err *err)
 {
+    struct json_limits limits = parts ? parts_limits(parts) : store_limits;
     const struct revision *r = history_find(store, revision);
     AUTO_FREE char *path = NULL;
     AUTO_FREE char *copy = NULL;
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *record = NULL;
     json_t *patch;
+    uint64_t tx;
     int result;
 
     if (!r)
@@ -83,18 +87,22 @@ int history_patch(const struct store *store, uint64_t revision, json_t **ret_pat
         *ret_patch = json_incref(store->unconfirmed);
         return 0;
     }
+    tx = r->tx;
     path = files_journal_path(store, r->generation);
     copy = files_copy_path(store, r->generation);
     result = journal_read(path, copy, r->offset, &text, err);
+    limits.depth = store_limits.depth;
     if (result == 0)
-        result = tree_parse(buf_str(&text), text.len, &store_limits, &record, err);
+        result = tree_parse(buf_str(&text), text.len, &limits, &record, err);
     if (result < 0)
         return result;
-    patch = json_object_get(record, "patch");
+    patch = json_incref(json_object_get(record, "patch"));
     if (!json_is_array(patch) ||
-        json_integer_value(json_object_get(record, "tx")) != (json_int_t)r->tx)
+        json_integer_value(json_object_get(record, "tx")) != (json_int_t)tx) {
+        parts_drop(parts, patch);
         return orb_fail(err, ORB_E_IO, "%s has no patch for revision %" PRIu64, path, revision);
-    *ret_patch = json_incref(patch);
+    }
+    *ret_patch = patch;
     return 0;
 }
 
@@ -107,7 +115,7 @@ int history_overlay(const struct store *store, uint64_t revision, struct overlay
                         store->revision);
     for (uint64_t n = store->revision; n > revision; n--) {
         AUTO(json_t) json_t *patch = NULL;
-        int r = history_patch(store, n, &patch, err);
+        int r = history_patch(store, NULL, n, &patch, err);
 
         if (r == 0)
             r = overlay_take_patch(overlay, store->running, patch, true, err);

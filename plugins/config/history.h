@@ -17,10 +17,10 @@ bool history_unconfirmed(const struct store *store);
 uint64_t history_id(const struct store *store, uint64_t revision);
 /* NULL: it is not held. */
 const struct revision *history_find(const struct store *store, uint64_t revision);
-/* The patch of a revision, read from disk; the caller releases it. Error: ORB_E_NOT_FOUND, or the
- * journal cannot be read. */
-int history_patch(const struct store *store, uint64_t revision, json_t **ret_patch,
-                  struct orb_err *err);
+/* The patch of a revision, read from disk, in slices (parts NULL: at once); the caller releases it.
+ * Error: ORB_E_NOT_FOUND, or the journal cannot be read. */
+int history_patch(const struct store *store, const struct parts *parts, uint64_t revision,
+                  json_t **ret_patch, struct orb_err *err);
 /* Lays over the running tree what makes it the tree of an older revision. */
 int history_overlay(const struct store *store, uint64_t revision, struct overlay *overlay,
                     struct orb_err *err);

@@ -80,9 +80,10 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_object_set(line, "value", value);
     if (old)
         json_object_set(line, "old", old);
-    large = json_object_size(whole) && longer_than(whole, DIFF_LINE_BYTES, LONGER_ALL);
+    large =
+        json_object_size(whole) && longer_than(lines->parts, whole, DIFF_LINE_BYTES, LONGER_ALL);
     if (!large)
-        tree_dump(line, &text);
+        parts_dump(lines->parts, line, &text);
     if (large || (text.len > DIFF_LINE_BYTES && json_object_size(whole))) {
         json_decref(line);
         json_object_foreach (whole, key, member) {
@@ -207,7 +208,7 @@ void methods_diff(struct ask *ask)
         reply_refuse(ask->engine, ask->req, &err);
         return;
     }
-    patch = grants_patch_readable(ask->caller, all);
+    patch = grants_patch_readable(lines.parts, ask->caller, all);
     reply = json_object();
     lines.list = json_array();
     masked_lines(ask, patch, &lines);
@@ -215,7 +216,7 @@ void methods_diff(struct ask *ask)
     json_object_set_new(reply, "count", json_integer((json_int_t)lines.count));
     if (lines.cut)
         json_object_set_new(reply, "truncated", json_true());
-    reply_tree(ask->engine, ask->req, reply);
+    reply_tree_in_slices(ask->engine, ask->req, reply);
     overlay_patch_drop(lines.parts, &all); /* one of them has the ops */
     overlay_patch_drop(lines.parts, &patch);
 }

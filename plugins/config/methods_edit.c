@@ -87,9 +87,10 @@ static int replace_ops(struct edit *edit, const json_t *ops, struct orb_err *err
                  json_is_object(value))
             json_object_update_recursive(tree_get(tree, path), value);
         else
-            r = tree_set(tree, path, json_deep_copy(value), err);
+            r = tree_set(tree, path, parts_copy(&edit->engine->parts, value), err);
         if (r < 0)
             return r;
+        parts_pause(&edit->engine->parts);
     }
     return edit_replace(edit, tree, err);
 }
@@ -97,7 +98,7 @@ static int replace_ops(struct edit *edit, const json_t *ops, struct orb_err *err
 void methods_edit_edit(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    const json_t *ops = tree_integers(json_object_get(ask->in, "ops"));
+    const json_t *ops = parts_integers(&e->parts, json_object_get(ask->in, "ops"));
     struct orb_err err;
     struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : edit_begin(e, ask->who, &err);
     struct edit edit;

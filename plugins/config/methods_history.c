@@ -8,6 +8,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/methods_history.h"
 #include "plugins/config/read.h"
+#include "plugins/config/overlay.h"
 #include "plugins/config/reply.h"
 #include "plugins/config/seen.h"
 
@@ -58,18 +59,18 @@ static void add_notes(const struct store *s, size_t *left, uint64_t below, json_
 
 /* Number of changes of a revision that the service may read; read from the disk once and cached.
  * -1: no longer in the history. */
-static int changes_seen(struct engine *e, struct seen *seen, const struct ask *ask,
-                        const struct revision *r)
+static int changes_seen(struct engine *e, const struct ask *ask, const struct revision *r)
 {
-    AUTO(json_t) json_t *patch = NULL;
-    AUTO(json_t) json_t *mine = NULL;
+    json_t *patch = NULL, *mine;
     int n;
 
-    if (history_patch(&e->store, r->revision, &patch, NULL) < 0)
+    if (history_patch(&e->store, &e->parts, r->revision, &patch, NULL) < 0)
         return -1;
-    mine = grants_patch_readable(ask->caller, patch);
+    mine = grants_patch_readable(&e->parts, ask->caller, patch);
     n = (int)json_array_size(mine);
-    seen_put(seen, r->id, n);
+    overlay_patch_drop(&e->parts, &mine);
+    overlay_patch_drop(&e->parts, &patch);
+    seen_put(seen_of(e, ask->caller), r->id, n); /* others may have taken its place meanwhile */
     return n;
 }
 
@@ -80,14 +81,13 @@ static int service_history(struct ask *ask, uint64_t limit, json_t *list)
     struct engine *e = ask->engine;
     const struct store *s = &e->store;
     size_t last = s->count > HISTORY_READ ? s->count - HISTORY_READ : 0;
-    struct seen *seen = seen_of(e, ask->caller);
 
     for (size_t i = s->count; i-- > last && json_array_size(list) < limit;) {
         struct revision r = s->list[i];
         int known, changes;
-        bool looked = !seen_get(seen, r.id, &known);
+        bool looked = !seen_get(seen_of(e, ask->caller), r.id, &known);
 
-        changes = looked ? changes_seen(e, seen, ask, &s->list[i]) : known;
+        changes = looked ? changes_seen(e, ask, &r) : known;
         if (looked && changes >= 0 &&
             read_pause(ask)) /* after one was read, so that each slice makes progress */
             return 1;
@@ -107,7 +107,7 @@ static void answer_history(struct ask *ask, json_t *list)
     json_t *reply = json_object();
 
     json_object_set_new(reply, "entries", list);
-    reply_tree(ask->engine, ask->req, reply);
+    reply_tree_in_slices(ask->engine, ask->req, reply);
 }
 
 void methods_history(struct ask *ask)

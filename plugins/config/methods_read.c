@@ -101,13 +101,13 @@ static int too_long(const char *path, size_t bytes, struct orb_err *err)
 
 void methods_read_get(struct ask *ask)
 {
-    static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 2, .keys = JSON_MAX_KEYS};
     struct engine *e = ask->engine;
+    struct json_limits frame = parts_limits(&e->parts);
     const char *path = methods_read_path(ask->in);
     AUTO(json_t) json_t *value = NULL;
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *problems = NULL;
-    AUTO(json_t) json_t *reply = NULL;
+    json_t *reply;
     AUTO(paths) char **secrets = grants_secrets(ask->caller);
     uint64_t revision = 0;
     struct orb_err err = {0};
@@ -115,13 +115,16 @@ void methods_read_get(struct ask *ask)
 
     if (r > 0)
         return;
-    if (r == 0 && value && longer_than(value, SLICE_QUOTED, sizeof(SECRET_MASK) + 1))
+    if (r == 0 && value && longer_than(&e->parts, value, SLICE_QUOTED, sizeof(SECRET_MASK) + 1))
+        r = too_long(path, 0, &err);
+    if (r == 0)
+        value = grants_show(e, secrets, path, value);
+    if (r == 0 && value && longer_than(&e->parts, value, SLICE_QUOTED, LONGER_ALL))
         r = too_long(path, 0, &err);
     if (r < 0) {
         reply_refuse(e, ask->req, &err);
         return;
     }
-    value = grants_show(e, secrets, path, value);
     reply = json_object();
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
     json_object_set_new(reply, "path", json_string(path));
@@ -129,7 +132,10 @@ void methods_read_get(struct ask *ask)
     problems = problems_at(ask, path);
     if (json_array_size(problems))
         json_object_set(reply, "problems", problems);
-    tree_dump(reply, &text);
+    parts_dump(&e->parts, reply, &text);
+    parts_drop(&e->parts, reply);
+    frame.depth = JSON_MAX_DEPTH - 2;
+    frame.keys = JSON_MAX_KEYS;
     if (text.len > SLICE_QUOTED || scan_json(text.data, text.len, &frame, &err) < 0) {
         too_long(path, text.len, &err);
         reply_refuse(e, ask->req, &err);

@@ -218,5 +218,5 @@ void methods_schema(struct ask *ask)
         json_is_true(json_object_get(node, "additionalProperties")) ||
         json_object_get(node, "patternProperties"))
         json_object_set_new(reply, "map", json_true());
-    reply_tree(e, ask->req, reply);
+    reply_tree_in_slices(e, ask->req, reply);
 }

@@ -43,8 +43,7 @@ void overlay_fini(struct overlay *o)
     *o = (struct overlay){.parts = all.parts};
     for (size_t i = 0; i < all.count; i++) {
         free(all.list[i].path);
-        json_decref(all.list[i].value);
-        parts_pause(all.parts);
+        parts_drop(all.parts, all.list[i].value);
     }
     free(all.list);
 }
@@ -143,7 +142,7 @@ size_t overlay_broken_prefix(const json_t *base, const char *path)
 /* Of two that are equal: the very value is the same whatever it is: it was not given, it stayed, or
  * was masked. One that was given is if there is no secret in it. Elements of lists are looked at
  * one by one. */
-static bool same_shown(json_t *old, json_t *value, json_t *shown)
+static bool same_shown(const struct parts *parts, json_t *old, json_t *value, json_t *shown)
 {
     json_t *item;
     size_t i;
@@ -151,10 +150,12 @@ static bool same_shown(json_t *old, json_t *value, json_t *shown)
     if (old == value)
         return true;
     if (!json_is_array(value))
-        return json_equal(shown, value);
-    json_array_foreach (value, i, item)
-        if (!same_shown(json_array_get(old, i), item, json_array_get(shown, i)))
+        return parts_equal(parts, shown, value);
+    json_array_foreach (value, i, item) {
+        parts_pause(parts);
+        if (!same_shown(parts, json_array_get(old, i), item, json_array_get(shown, i)))
             return false;
+    }
     return true;
 }
 
@@ -165,13 +166,13 @@ bool overlay_is_same(const struct parts *parts, const char *path, json_t *old, j
 
     if (old == value)
         return true;
-    if (!old || !value || !json_equal(old, value))
+    if (!old || !value || !parts_equal(parts, old, value))
         return false;
     part = parts ? parts_of(parts, path, NULL) : NULL;
     if (!part || !part->has_secrets)
         return true;
     shown = parts_mask(parts, path, json_incref(value));
-    return same_shown(old, value, shown);
+    return same_shown(parts, old, value, shown);
 }
 
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
@@ -236,7 +237,7 @@ static char *token_name(const char *text, size_t len)
  * way to the changes, everything else shared. */
 static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t first, size_t end)
 {
-    json_t *result = json_is_object(base) ? json_copy(base) : json_object();
+    json_t *result = parts_copy_members(o->parts, base);
 
     for (size_t i = first; i < end;) {
         const char *path = o->list[i].path;
@@ -523,11 +524,7 @@ void overlay_patch_drop(const struct parts *parts, json_t **patch)
     json_t *all = *patch;
 
     *patch = NULL;
-    for (size_t n = json_array_size(all); n && all->refcount == 1; n--) {
-        json_array_remove(all, n - 1);
-        parts_pause(parts);
-    }
-    json_decref(all);
+    parts_drop(parts, all);
 }
 
 int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err)

@@ -112,19 +112,59 @@ void parts_pause(const struct parts *parts)
 
 void parts_drop(const struct parts *parts, json_t *value)
 {
+    bool own = parts && parts->now.in_slices && value && value->refcount == 1;
     const char *key;
     json_t *one;
     void *next;
 
-    if (json_is_object(value) && value->refcount == 1)
+    if (own && json_is_object(value))
         json_object_foreach_safe(value, next, key, one)
         {
             json_incref(one);
             json_object_del(value, key);
             parts_drop(parts, one);
         }
+    for (size_t n = own ? json_array_size(value) : 0; n; n--) {
+        one = json_incref(json_array_get(value, n - 1));
+        json_array_remove(value, n - 1);
+        parts_drop(parts, one);
+    }
     json_decref(value);
     parts_pause(parts);
+}
+
+json_t *parts_copy_members(const struct parts *parts, const json_t *object)
+{
+    json_t *copy = json_object(), *one;
+    const char *key;
+
+    json_object_foreach ((json_t *)object, key, one) {
+        json_object_set_new_nocheck(copy, key, json_incref(one));
+        parts_pause(parts);
+    }
+    return copy;
+}
+
+bool parts_equal(const struct parts *parts, const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *one;
+    size_t i;
+
+    parts_pause(parts);
+    if (a == b || !a || !b || json_typeof(a) != json_typeof(b))
+        return a && a == b;
+    if (json_object_size(a) != json_object_size(b) || json_array_size(a) != json_array_size(b))
+        return false;
+    if (!json_is_object(a) && !json_is_array(a))
+        return json_equal(a, b);
+    json_object_foreach ((json_t *)a, key, one)
+        if (!parts_equal(parts, one, json_object_get(b, key)))
+            return false;
+    json_array_foreach (a, i, one)
+        if (!parts_equal(parts, one, json_array_get(b, i)))
+            return false;
+    return true;
 }
 
 json_t *parts_copy(const struct parts *parts, const json_t *value)
@@ -367,7 +407,7 @@ bool parts_has_secret(const struct parts *parts, const char *path, json_t *value
     if (!part || !part->has_secrets)
         return false;
     shown = parts_mask(parts, path, json_incref(value));
-    return !json_equal(shown, value);
+    return !parts_equal(parts, shown, value);
 }
 
 bool parts_hide(const struct parts *parts, const char *path)

@@ -56,6 +56,10 @@ struct json_limits parts_limits(const struct parts *parts);
 json_t *parts_integers(const struct parts *parts, json_t *value);
 /* A deep copy of a large value, in slices; parts NULL: at once. NULL: of NULL. The caller's. */
 json_t *parts_copy(const struct parts *parts, const json_t *value);
+/* An object with the same members, in slices. The caller's. */
+json_t *parts_copy_members(const struct parts *parts, const json_t *object);
+/* json_equal() of large values, in slices; those of what is NULL or another type differ. */
+bool parts_equal(const struct parts *parts, const json_t *a, const json_t *b);
 /* tree_dump() of a large value, in slices. */
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
 /* The part that contains a path, or NULL. ret_rest (may be NULL): the pointer inside the part. */

@@ -176,11 +176,12 @@ static int go_on_from(struct store *store, struct walk *walk, struct orb_err *er
 
 static int go_back_one(struct store *store, struct walk *walk, struct orb_err *err)
 {
-    AUTO(json_t) json_t *patch = NULL;
-    int r = history_patch(store, walk->at, &patch, err);
+    json_t *patch = NULL;
+    int r = history_patch(store, walk->overlay.parts, walk->at, &patch, err);
 
     if (r == 0)
         r = overlay_take_patch(&walk->overlay, store->running, patch, true, err);
+    overlay_patch_drop(walk->overlay.parts, &patch);
     if (r < 0)
         return r;
     walk->at--;

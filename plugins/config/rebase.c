@@ -12,14 +12,16 @@
 #include "plugins/config/rebase.h"
 
 struct rebase {
+    const struct parts *parts;
     const struct revision *revision;
     const json_t *op; /* of that revision */
 };
 
 /* The op is an ancestor of the change and did not alter the value at its path, e.g. it only created
  * the parent. An op that deleted the parent did. */
-static bool left_alone(const json_t *op, const char *path)
+static bool left_alone(const struct rebase *b, const char *path)
 {
+    const json_t *op = b->op;
     const char *top = member_text(op, "path", "");
     const char *rest;
     const json_t *value = json_object_get(op, "value");
@@ -30,14 +32,14 @@ static bool left_alone(const json_t *op, const char *path)
     rest = path + strlen(top);
     was = tree_get(json_object_get(op, "old"), rest);
     is = tree_get(value, rest);
-    return was && is ? json_equal(was, is) : was == is;
+    return was && is ? parts_equal(b->parts, was, is) : was == is;
 }
 
 static int on_touching(void *arg, struct change *change)
 {
     const struct rebase *b = arg;
 
-    if (change->base < b->revision->revision && !left_alone(b->op, change->path))
+    if (change->base < b->revision->revision && !left_alone(b, change->path))
         change->clash = b->revision->revision;
     return 0;
 }
@@ -58,10 +60,11 @@ int rebase_look(struct engine *engine, struct candidate *candidate, bool all, st
     uint64_t at = base > candidate->checked ? base : candidate->checked;
 
     for (; at < engine->store.revision; at++) {
-        AUTO(json_t) json_t *patch = NULL;
-        struct rebase b = {.revision = history_find(&engine->store, at + 1)};
+        json_t *patch = NULL;
+        struct rebase b = {.parts = &engine->parts,
+                           .revision = history_find(&engine->store, at + 1)};
 
-        if (!b.revision || history_patch(&engine->store, at + 1, &patch, err) < 0)
+        if (!b.revision || history_patch(&engine->store, &engine->parts, at + 1, &patch, err) < 0)
             return orb_fail(err, ORB_E_CONFLICT,
                             "your changes start from revision %" PRIu64
                             ", which the history no longer holds; discard them",
@@ -69,7 +72,9 @@ int rebase_look(struct engine *engine, struct candidate *candidate, bool all, st
         for (size_t i = 0; i < json_array_size(patch); i++) {
             b.op = json_array_get(patch, i);
             overlay_touching(&candidate->changes, member_text(b.op, "path", "/"), on_touching, &b);
+            parts_pause(&engine->parts);
         }
+        overlay_patch_drop(&engine->parts, &patch);
         candidate->checked = at + 1;
         if (!all && at + 1 < engine->store.revision && requests_time_up(engine))
             return 1;
@@ -84,7 +89,7 @@ static bool clashes(const struct engine *engine, const struct change *change)
 
     if (change->clash <= change->base || (!now && !change->value))
         return false;
-    return !now || !change->value || !json_equal(now, change->value) ||
+    return !now || !change->value || !parts_equal(&engine->parts, now, change->value) ||
            parts_has_secret(&engine->parts, change->path, now);
 }
 

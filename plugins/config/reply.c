@@ -1,6 +1,7 @@
 /* Answers of the engine: see reply.h. */
 #include "core/base/own.h"
 #include "core/json/tree.h"
+#include "plugins/config/parts.h"
 #include "plugins/config/reply.h"
 
 void reply_refuse(struct engine *engine, void *req, const struct orb_err *err)
@@ -21,6 +22,15 @@ void reply_tree(struct engine *engine, void *req, json_t *reply)
 
     tree_dump(reply, &text);
     json_decref(reply);
+    reply_text(engine, req, &text);
+}
+
+void reply_tree_in_slices(struct engine *engine, void *req, json_t *reply)
+{
+    AUTO(buf) struct buf text = {0};
+
+    parts_dump(&engine->parts, reply, &text);
+    parts_drop(&engine->parts, reply);
     reply_text(engine, req, &text);
 }
 

@@ -179,7 +179,8 @@ int subscriber_load_all(struct engine *engine, struct orb_err *err)
 json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
                          const json_t *patch)
 {
-    AUTO(json_t) json_t *within = grants_patch_within(patch, sub->paths, sub->path_count);
+    AUTO(json_t)
+    json_t *within = grants_patch_within(&engine->parts, patch, sub->paths, sub->path_count);
     json_t *mine = grants_patch_shown(engine, sub->secrets, within);
 
     if (json_array_size(mine))

@@ -46,8 +46,13 @@ int transaction_enqueue(struct engine *engine, struct job *job, bool first, stru
 
     if (r < 0)
         return r;
-    if (urgent)
+    if (urgent) { /* at once: others may begin the job that is in the queue now */
+        struct parts_request request = engine->parts.now;
+
+        engine->parts.now.in_slices = false;
         urgent_pass(engine, job);
+        engine->parts.now = request;
+    }
     transaction_next(engine);
     return 0;
 }
@@ -60,7 +65,7 @@ static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patc
 {
     AUTO(json_t) json_t *patch = NULL;
     AUTO(overlay) struct overlay undo = {0};
-    int r = history_patch(&e->store, job->undoes, &patch, err);
+    int r = history_patch(&e->store, NULL, job->undoes, &patch, err);
 
     if (r == 0)
         r = overlay_take_patch(&undo, e->store.running, patch, true, err);
@@ -372,14 +377,14 @@ static bool begin_job(struct engine *engine, struct job *job)
 
 /* Perhaps inside of a request that made room for it: that one has its own budget back afterwards.
  */
-static bool begin(struct engine *engine, struct job *job)
+static bool begin(struct engine *engine)
 {
     struct parts_request request = engine->parts.now;
     bool begun;
 
-    requests_settle(engine); /* one may be an edit of what is committed */
-    engine->beginning = true;
-    begun = begin_job(engine, job);
+    engine->beginning = true; /* commits among those that settle are queued, perhaps in front */
+    requests_settle(engine);  /* one may be an edit of what is committed */
+    begun = begin_job(engine, engine->jobs);
     engine->beginning = false;
     engine->parts.now = request;
     return begun;
@@ -396,7 +401,7 @@ void transaction_next(struct engine *engine)
     engine->parts.now = request;
     while (!engine->tx && engine->jobs) {
         schedule_between(engine);
-        if (!begin(engine, engine->jobs))
+        if (!begin(engine))
             break;
     }
     schedule_arm(engine);

@@ -18,7 +18,7 @@ static json_t *services_patch(struct engine *engine, const struct job *job)
     if (!c)
         return NULL;
     patch = overlay_patch(&c->changes, engine->store.running);
-    return grants_patch_within(patch, &services, 1);
+    return grants_patch_within(&engine->parts, patch, &services, 1);
 }
 
 /* The first participant that the transaction waits for and from which the patch takes something
@@ -35,7 +35,7 @@ bool urgent_is(struct engine *engine, const struct job *job)
 {
     AUTO(json_t) json_t *patch = engine->tx ? services_patch(engine, job) : NULL;
 
-    return patch && takes_from(engine->tx, patch);
+    return patch && engine->tx && takes_from(engine->tx, patch); /* it may have ended meanwhile */
 }
 
 void urgent_pass(struct engine *engine, const struct job *job)

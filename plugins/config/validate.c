@@ -151,7 +151,7 @@ int validate_edit(const struct parts *parts, const struct overlay *overlay, cons
         return 0;
     r = walk(&e, schema, path, &now);
     if (r == 0 && now != *value) {
-        json_decref(*value);
+        parts_drop(parts, *value);
         *value = now;
     }
     return r;
