@@ -83,17 +83,13 @@ static json_t *word_value(const char *word, const struct wanted *wanted)
     return json_string(word);
 }
 
-/* The list at pointer in the candidate with one more element; an existing element is no change.
- * NULL: there is no list, and a single value is allowed. */
-static int list_with(struct cli *cli, const char *pointer, const struct wanted *wanted,
-                     const char *word, json_t **ret_list, struct orb_err *err)
+/* The value at pointer in the candidate as a list: a single one as its only element. NULL: there is
+ * none. */
+static int list_at(struct cli *cli, const char *pointer, json_t **ret_list, struct orb_err *err)
 {
-    bool only_there = wanted->number || wanted->boolean || wanted->null || wanted->others;
-    AUTO(json_t) json_t *more = word_value(word, wanted);
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
-    json_t *list, *item;
-    size_t i;
+    json_t *value;
     struct json_write w = json_write_to(&input);
     int r;
 
@@ -104,17 +100,44 @@ static int list_with(struct cli *cli, const char *pointer, const struct wanted *
     r = cli_tree(cli, "config@1", "get", buf_str(&input), &tree, err);
     if (r < 0)
         return r;
-    list = json_object_get(tree, "value");
-    if (only_there && !json_is_array(list))
+    value = json_object_get(tree, "value");
+    if (!value || json_is_null(value))
+        *ret_list = NULL;
+    else
+        *ret_list = json_is_array(value) ? json_copy(value) : json_pack("[O]", value);
+    return 0;
+}
+
+/* Index of an element; the size of the list: it is not there. */
+static size_t index_of(const json_t *list, const json_t *element)
+{
+    size_t at = 0;
+
+    while (at < json_array_size(list) && !json_equal(json_array_get(list, at), element))
+        at++;
+    return at;
+}
+
+/* What is at pointer in the candidate with one more element; an existing element is no change. The
+ * first one stays single where that is allowed. */
+static int list_with(struct cli *cli, const char *pointer, const struct wanted *wanted,
+                     const char *word, json_t **ret_value, struct orb_err *err)
+{
+    bool may_be_single = wanted->number || wanted->boolean || wanted->null || wanted->others;
+    AUTO(json_t) json_t *more = word_value(word, wanted), *list = NULL;
+    int r = list_at(cli, pointer, &list, err);
+
+    if (r < 0)
+        return r;
+    if (may_be_single && (!list || (json_array_size(list) == 1 && index_of(list, more) == 0))) {
+        *ret_value = take_ptr(more);
         return 0;
-    list = json_is_array(list) ? json_copy(list) : json_array();
-    json_array_foreach (list, i, item)
-        if (json_equal(item, more)) {
-            *ret_list = list;
-            return 0;
-        }
-    json_array_append(list, more);
-    *ret_list = list;
+    }
+    if (!list)
+        list = json_array();
+    if (index_of(list, more) == json_array_size(list))
+        json_array_append(list, more);
+    *ret_value = take_ptr(list);
     return 0;
 }
 
@@ -176,8 +199,6 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     r = wanted_at(cli, buf_str(&pointer), &wanted, err);
     if (r < 0)
         return r;
-    /* Where one value or several are allowed, a list gets one more and a single value is replaced.
-     */
     if (word[0] != '[' && wanted.list)
         r = list_with(cli, buf_str(&pointer), &wanted, word, &value, err);
     if (r == 0 && !value)
@@ -185,13 +206,42 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
 }
 
+/* The last word may be an element of the list that the others name: it is taken out, and the list
+ * with its last one. Returns 1 when it was. */
+static int delete_element(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf pointer = {0};
+    AUTO(json_t) json_t *list = NULL, *element = NULL;
+    struct wanted wanted;
+    struct orb_err ignored;
+    size_t at;
+    int r;
+
+    if (argc < 2)
+        return 0;
+    cli_pointer(argc - 1, argv, &pointer);
+    if (wanted_at(cli, buf_str(&pointer), &wanted, &ignored) < 0 || !wanted.list)
+        return 0; /* what is wrong with the path is told by the delete itself */
+    r = list_at(cli, buf_str(&pointer), &list, err);
+    element = word_value(argv[argc - 1], &wanted);
+    at = index_of(list, element);
+    if (r < 0 || at == json_array_size(list))
+        return r;
+    json_array_remove(list, at);
+    r = json_array_size(list) ? edit(cli, "set", buf_str(&pointer), list, true, err)
+                              : edit(cli, "delete", buf_str(&pointer), NULL, true, err);
+    return r < 0 ? r : 1;
+}
+
 int config_edit_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf pointer = {0};
     int r = cli_words(cli, argc, argv, err);
 
-    if (r < 0)
-        return r;
+    if (r == 0)
+        r = delete_element(cli, argc, argv, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
     cli_pointer(argc, argv, &pointer);
     return edit(cli, "delete", buf_str(&pointer), NULL, true, err);
 }

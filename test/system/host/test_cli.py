@@ -41,7 +41,7 @@ def lists(box):
     expect(shown(box, *ports) == [80, 443], f"{shown(box, *ports)}")
     box.ctl("config", "set", "firewall", "rules", "11", "destination-ports", "80")
     box.ctl("config", "set", "firewall", "rules", "11", "destination-ports", "443")
-    expect(shown(box, "firewall", "rules", "11", "destination-ports") == 443, "one is replaced")
+    expect(shown(box, "firewall", "rules", "11", "destination-ports") == [80, 443], "a single one becomes a list")
     box.ctl("config", "discard")
 
 
@@ -59,7 +59,7 @@ def json_everywhere(box):
 def help_texts(box):
     text = box.ctl("config", "commit", "--help").stdout
     expect("--confirm SECONDS" in text and "rollback" not in text, text)
-    expect("config rollback N" in box.ctl("help", "config").stdout, "help of a group")
+    expect("config rollback COMMITS" in box.ctl("help", "config").stdout, "help of a group")
     expect("usage: orbctl" in box.ctl("--help").stdout, "help of all")
 
 

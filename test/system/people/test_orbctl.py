@@ -123,6 +123,37 @@ def wrong_words(box):
     check(box.ask("config", "diff")["count"] == 0, "none of it left anything in the candidate")
 
 
+def several_values(box):
+    """As in VyOS, each set adds one where several are allowed, and delete takes one away."""
+    rule = ("firewall", "rules", "77")
+
+    def now(leaf):
+        return box.ask("config", "show", "--candidate")["firewall"]["rules"]["77"].get(leaf)
+
+    for leaf, words, values in (("source", ["10.0.0.1", "10.0.0.2", "10.0.0.1"], ["10.0.0.1", "10.0.0.2"]),
+                                ("destination-ports", ["80", "https", "443"], [80, "https", 443]),
+                                ("state", ["new", "related"], ["new", "related"])):
+        box.must("config", "set", *rule, leaf, words[0])
+        check(now(leaf) == values[0], f"{leaf}: the first one is single", now(leaf))
+        box.must("config", "set", *rule, leaf, words[0])
+        check(now(leaf) == values[0], f"{leaf}: the same again is no change", now(leaf))
+        for word in words[1:]:
+            box.must("config", "set", *rule, leaf, word)
+        check(now(leaf) == values, f"{leaf}: each further one is added", now(leaf))
+        box.must("config", "delete", *rule, leaf, words[0])
+        check(now(leaf) == values[1:], f"{leaf}: one is taken away", now(leaf))
+    box.must("config", "delete", "/firewall/rules/77/source", "10.0.0.2")
+    check(now("source") is None, "and the list with its last one", now("source"))
+    box.must("config", "set", *rule, "state", '["invalid"]')
+    check(now("state") == ["invalid"], "JSON replaces all", now("state"))
+    box.must("config", "set", *rule, "action", "drop")
+    box.must("config", "set", *rule, "action", "accept")
+    check(now("action") == "accept", "where one value is allowed it is replaced", now("action"))
+    done = box.orbctl("config", "delete", *rule, "destination-ports", "22")
+    check(done.returncode != 0, "what is not in the list is not deleted", done)
+    box.must("config", "discard")
+
+
 def set_commands(box):
     """What is printed as set commands gives the same back, also where a text looks like JSON."""
     texts = ["plain", "it's \"quoted\"", "\"all of it\"", "[1]", "{}", "12", "true", "null", "-x --json", "two\nlines",
@@ -357,6 +388,7 @@ def main():
         words(box)
         wrong_words(box)
         packages.check_all(tap, box.build, box.dir)
+        several_values(box)
         set_commands(box)
         configuration(box)
         services(box)
