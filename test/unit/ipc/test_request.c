@@ -1,5 +1,6 @@
 /* core/ipc/request.c, pending.c: calls and answers between real connections. */
 #include "core/ipc/introspect.h"
+#include "test/unit/ipc/clock.h"
 #include "test/unit/ipc/wire.h"
 
 static const char *const call_echo[] = {"ipc.call:echo/*", NULL};
@@ -153,6 +154,7 @@ TEST(the_caller_gets_deadline_and_the_provider_cancel)
     AUTO(got) struct got got = {0};
     uint32_t corr;
 
+    clock_simulate();
     pair(&world, &echo, &caller);
     wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 500},
              "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"slow\"}");
@@ -178,6 +180,7 @@ TEST(progress_puts_off_the_deadline_of_methods_that_have_it)
     struct wire echo, caller;
     AUTO(got) struct got got = {0};
 
+    clock_simulate();
     pair(&world, &echo, &caller);
     wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 500},
              "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
@@ -203,6 +206,7 @@ TEST(progress_that_is_older_than_the_deadline_puts_nothing_off)
     struct wire echo, caller;
     AUTO(got) struct got got = {0};
 
+    clock_simulate();
     pair(&world, &echo, &caller);
     wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 100},
              "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
@@ -214,7 +218,7 @@ TEST(progress_that_is_older_than_the_deadline_puts_nothing_off)
     wire_put(&echo, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
     wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, "{}");
     wire_expect(&caller, &got, FRAME_REP); /* the loop has read both */
-    uv_sleep(250);                         /* the loop does not run */
+    clock_pass(250);                       /* the loop does not run */
     wire_expect_err(&caller, 1, "deadline", "did not answer work within 0.1 s");
     end(&world, &echo, &caller);
 }
@@ -226,6 +230,7 @@ TEST(progress_does_not_put_off_a_deadline_for_ever)
     AUTO(got) struct got got = {0};
     unsigned put_off = 0;
 
+    clock_simulate();
     pair(&world, &echo, &caller);
     wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 250},
              "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
