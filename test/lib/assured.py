@@ -1,7 +1,10 @@
 """Makes every UDP conversation of this namespace that was answered a stream to conntrack, which takes two seconds of
 talking otherwise. Prints how many there were.
 
-  assured.py [SECONDS]   waits that long, at most, until there is one"""
+  assured.py [SECONDS]   waits that long, at most, until there is one
+  assured.there(NAMESPACE, SECONDS)   the same in a namespace of `ip netns`, without a process"""
+import ctypes
+import os
 import socket
 import struct
 import sys
@@ -54,8 +57,28 @@ def assure(s):
     return len(found)
 
 
-with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:  # NETLINK_NETFILTER
-    deadline = time.monotonic() + float(sys.argv[1] if len(sys.argv) > 1 else 0)
-    while not (count := assure(netlink)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    print(count)
+def awaited(seconds):
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:  # NETLINK_NETFILTER
+        deadline = time.monotonic() + seconds
+        while not (count := assure(netlink)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return count
+
+
+def there(namespace, seconds=0):
+    """This thread goes there and comes back."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    other = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        if libc.setns(other, 0x40000000):  # CLONE_NEWNET
+            raise OSError(ctypes.get_errno(), f"setns to {namespace}")
+        return awaited(seconds)
+    finally:
+        libc.setns(own, 0x40000000)
+        os.close(own)
+        os.close(other)
+
+
+if __name__ == "__main__":
+    print(awaited(float(sys.argv[1] if len(sys.argv) > 1 else 0)))

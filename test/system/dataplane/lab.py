@@ -11,6 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+import assured  # noqa: E402
 import machine  # noqa: E402
 
 SKIP = 77
@@ -131,7 +132,7 @@ class Lab:
         return r.stdout
 
     def python(self, name, code, *arguments):
-        return self.run(name, [sys.executable, "-c", "import socket, struct, sys, time\n" + code,
+        return self.run(name, [sys.executable, "-Sc", "import socket, struct, sys, time\n" + code,
                                *map(str, arguments)])
 
     def start(self, name, command, **more):
@@ -142,7 +143,7 @@ class Lab:
     def echo(self, protocol, port, family=4, name=None):
         """A server that sends back what it gets, after saying that it listens."""
         child = self.start(name or self.server,
-                           [sys.executable, __file__, "echo", protocol, str(port), str(family)],
+                           [sys.executable, "-S", __file__, "echo", protocol, str(port), str(family)],
                            stdout=subprocess.PIPE)
         assert child.stdout.readline() == "ready\n"
         return child
@@ -154,7 +155,7 @@ class Lab:
         """Sends count messages and returns how many came back, and the source the server saw. assured: UDP is a stream to
         conntrack after the first of them."""
         out = self.run(name or self.client,
-                       [sys.executable, __file__, "talk", protocol, host, str(port), str(count),
+                       [sys.executable, "-S", __file__, "talk", protocol, host, str(port), str(count),
                         str(pause), str(size), str(wait), self.router if assured else ""])
         answer = json.loads(out)
         return answer["got"], answer["seen"]
@@ -228,9 +229,8 @@ def serve_echo(protocol, port, family):
 
 def assure(router):
     """UDP conversations of the router become streams to conntrack at once, not after two seconds of talking."""
-    r = subprocess.run(["nsenter", f"--net=/run/netns/{router}", sys.executable, ASSURED, "5"], capture_output=True, text=True)
-    if r.returncode or r.stdout == "0\n":
-        raise RuntimeError(f"no UDP conversation was answered: {r.stdout}{r.stderr}")
+    if not assured.there(router, 5):
+        raise RuntimeError("no UDP conversation was answered")
 
 
 def talk(protocol, host, port, count, pause, size, wait, router=""):

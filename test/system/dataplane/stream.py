@@ -43,7 +43,7 @@ class Stream:
         self.lab, self.host = the_lab, host
         self.path = os.path.join(the_lab.directory, f"stream-{host}-{port}-{tos}")
         self.child = the_lab.start(the_lab.client, [
-            sys.executable, "-c", "import socket, sys, time\n" + ASKER, host, str(port), self.path,
+            sys.executable, "-Sc", "import socket, sys, time\n" + ASKER, host, str(port), self.path,
             str(tos)])
 
     def last(self):
@@ -83,7 +83,7 @@ class Stream:
 
 
 def answer(the_lab, name, host, port, word):
-    child = the_lab.start(name, [sys.executable, "-c", "import socket, sys\n" + ANSWERER, host,
+    child = the_lab.start(name, [sys.executable, "-Sc", "import socket, sys\n" + ANSWERER, host,
                                  str(port), word], stdout=-1)
     assert child.stdout.readline() == "ready\n"
 

@@ -69,7 +69,7 @@ def locked(mode, talk):
     d.apply(lab.policy(mode, RULES))
     d.say("tend")
     lab.check(f"{mode}: the fast path carries it", carried(d))
-    holder = L.start(L.server, [sys.executable, HOLDER], stdin=-1, stdout=-1)
+    holder = L.start(L.server, [sys.executable, "-S", HOLDER], stdin=-1, stdout=-1)
     said = holder.stdout.readline().strip()
     if said != "held":
         print(f"# skipped: the network lock cannot be held: {said}")
@@ -104,7 +104,7 @@ def overrun(mode, talk, d):
     """More events than there is room for, the one that matters among them: everything is read anew."""
     os.kill(d.process.pid, signal.SIGSTOP)
     for turn in ("add", "del"):
-        L.run(L.router, [sys.executable, "-c", "import subprocess, sys\nsubprocess.run(['ip', '-batch', '-'], text=True, check=True, input=''.join("
+        L.run(L.router, [sys.executable, "-Sc", "import subprocess, sys\nsubprocess.run(['ip', '-batch', '-'], text=True, check=True, input=''.join("
                          f"'route {turn} blackhole 10.77.%d.%d/32\\n' % (n >> 8, n & 255) for n in range({EVENTS})))"])
     for words in (["qdisc", "add", "dev", "r0", "clsact"],
                   ["filter", "add", "dev", "r0", "ingress", "prio", "7", "u32", "match", "u32", "0", "0", "flowid", "1:1"]):

@@ -28,7 +28,7 @@ def disciplines(port):
 
 def refused(d):
     before = d.rule(10)["fast-packets"]
-    L.run(L.client, [sys.executable, "-c",
+    L.run(L.client, [sys.executable, "-Sc",
                      "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
                      f"for i in range(50): s.sendto(b'x', ('{V4}', 7000))"])
     return d.rule(10)["fast-packets"] - before

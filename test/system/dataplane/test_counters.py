@@ -160,7 +160,7 @@ for mode in ("off", "tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(lab.policy(mode, RULES))
     lab.sh(f"ip -n {L.router} addr add 10.200.2.77/32 dev r1")
-    speaker = L.start(L.server, [sys.executable, "-c", "import socket\n" + SPEAKER], stdout=subprocess.PIPE)
+    speaker = L.start(L.server, [sys.executable, "-Sc", "import socket\n" + SPEAKER], stdout=subprocess.PIPE)
     assert speaker.stdout.readline() == "ready\n"
     L.python(L.router, ASKER)
     L.assure()
@@ -183,7 +183,7 @@ for mode in ("off", "tcx", "xdp"):
 for mode in ("tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(lab.policy(mode, RULES))
-    talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", V4, "5004", "300", "0.05",
+    talk = L.start(L.client, [sys.executable, "-S", lab.__file__, "talk", "udp", V4, "5004", "300", "0.05",
                               str(UDP), "10", L.router], stdout=subprocess.PIPE)
     while d.rule(20)["fast-packets"] < 5 and talk.poll() is None:
         time.sleep(0.05)

@@ -47,7 +47,7 @@ print(n, worst, how, again)
 
 
 def stream():
-    child = L.start(L.client, [sys.executable, "-c", STREAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = L.start(L.client, [sys.executable, "-Sc", STREAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout.readline() == "ready\n"
     return child
 

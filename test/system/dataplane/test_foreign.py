@@ -127,7 +127,7 @@ def programs(d, mode, talk, places):
 FTP_SERVER = """
 import subprocess
 control = socket.create_server(("10.200.2.2", 21))
-client = subprocess.Popen(["nsenter", "--net=" + sys.argv[1], sys.executable, "-c", '''
+client = subprocess.Popen(["nsenter", "--net=" + sys.argv[1], sys.executable, "-Sc", '''
 import socket
 back = [socket.create_server(("10.200.1.2", port)) for port in (4321, 4322)]
 c = socket.create_connection(("10.200.2.2", 21), 5)
@@ -165,7 +165,7 @@ def expected(mode):
     """What a helper waits for is no first packet like another: rules refuse it, conntrack allows it."""
     nft("table ip helpers {\nct helper f {\ntype \"ftp\" protocol tcp\n}\nchain c {\ntype filter hook prerouting "
         "priority 0\niifname \"r0\" tcp dport 21 ct helper set \"f\"\n}\n}")
-    child = L.start(L.server, [sys.executable, "-c", "import socket, sys\n" + FTP_SERVER, f"/run/netns/{L.client}"],
+    child = L.start(L.server, [sys.executable, "-Sc", "import socket, sys\n" + FTP_SERVER, f"/run/netns/{L.client}"],
                     stdin=-1, stdout=-1)
     asked, end = child.stdout.readline(), time.monotonic() + 5
     while mode != "off" and "expectation" not in kinds(d) and time.monotonic() < end:

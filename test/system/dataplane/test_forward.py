@@ -37,7 +37,7 @@ FORWARD = {
 
 def denied(mode):
     before = d.rule(30)
-    L.run(L.client, [sys.executable, "-c",
+    L.run(L.client, [sys.executable, "-Sc",
                      "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
                      f"for i in range(2000): s.sendto(b'x', ('{V4}', 7000))"])
     after = d.rule(30)
@@ -101,7 +101,7 @@ c.close()
 def over_two(mode, own, host, port):
     """Packets of a connection over two processors that the fast path took."""
     os.sched_setaffinity(0, own[1:2])
-    server = L.start(L.server, [sys.executable, "-c", "import socket, struct, sys, time\n" + SERVER, host, str(port)],
+    server = L.start(L.server, [sys.executable, "-Sc", "import socket, struct, sys, time\n" + SERVER, host, str(port)],
                      stdout=subprocess.PIPE)
     assert server.stdout.readline() == "ready\n"
     os.sched_setaffinity(0, own[:1])

@@ -18,7 +18,7 @@ FAR, SPARED = "203.0.113.53", "203.0.113.99"
 L.run(L.router, ["ip", "route", "add", "203.0.113.0/24", "via", S])
 L.run(L.server, ["ip", "addr", "add", f"{SPARED}/32", "dev", "lo"])
 for space, ports in ((L.client, (9000, 9001)), (L.server, (53, 9001, 9002, 9003)), (L.router, (8081,))):
-    child = L.start(space, [sys.executable, TALKS, "serve", *map(str, ports)], stdout=subprocess.PIPE)
+    child = L.start(space, [sys.executable, "-S", TALKS, "serve", *map(str, ports)], stdout=subprocess.PIPE)
     assert child.stdout.readline() == "ready\n"
 L.echo("tcp", 9012)
 L.echo("tcp", 9013)
@@ -87,7 +87,7 @@ FROM_BOX = {
 
 
 def ask(space, rows):
-    r = subprocess.run(L.inside(space) + [sys.executable, TALKS, "ask"], capture_output=True, text=True,
+    r = subprocess.run(L.inside(space) + [sys.executable, "-S", TALKS, "ask"], capture_output=True, text=True,
                        input=json.dumps([row[0] for row in rows.values()]))
     if r.returncode:
         raise RuntimeError(r.stderr)
@@ -121,7 +121,7 @@ while time.monotonic() < end and seen[-1:] != ["9003"]:
 
 
 def begin(protocol, count):
-    return L.start(L.router, [sys.executable, lab.__file__, "talk", protocol, WAN, "8082", str(count), "0.02", "100", "5"],
+    return L.start(L.router, [sys.executable, "-S", lab.__file__, "talk", protocol, WAN, "8082", str(count), "0.02", "100", "5"],
                    stdout=subprocess.PIPE)
 
 
@@ -153,7 +153,7 @@ def running(mode, policy):
     before = sent()
     tcp = begin("tcp", ENDLESS)
     under_way(before)
-    udp = L.start(L.router, [sys.executable, "-c", FOLLOW, WAN], stdout=subprocess.PIPE)
+    udp = L.start(L.router, [sys.executable, "-Sc", FOLLOW, WAN], stdout=subprocess.PIPE)
     first = udp.stdout.readline()
     policy["destination-nat"] = {**DNAT, "8": {**DNAT["8"], "translate-to": f"{S}:9013"},
                                  "9": {**DNAT["9"], "translate-to": f"{S}:9003"}}

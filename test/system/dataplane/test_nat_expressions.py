@@ -16,7 +16,7 @@ for net in ("10.201.0.0/16", "10.202.0.0/16"):
     L.run(L.router, ["ip", "route", "add", net, "via", "10.200.2.2"])
 L.run(L.server, ["ip", "addr", "add", "10.201.0.1/32", "dev", "lo"])
 L.run(L.server, ["ip", "addr", "add", "10.202.0.1/32", "dev", "lo"])
-server = L.start(L.server, [sys.executable, TALKS, "serve", *map(str, (
+server = L.start(L.server, [sys.executable, "-S", TALKS, "serve", *map(str, (
     53, 80, 81, 443, 5000, 7000, *range(9000, 9010)))], stdout=subprocess.PIPE)
 assert server.stdout.readline() == "ready\n"
 
@@ -82,7 +82,7 @@ ROWS = {
 
 
 def ask():
-    r = subprocess.run(L.inside(L.client) + [sys.executable, TALKS, "ask"], capture_output=True, text=True,
+    r = subprocess.run(L.inside(L.client) + [sys.executable, "-S", TALKS, "ask"], capture_output=True, text=True,
                        input=json.dumps([row[0] for row in ROWS.values()]))
     if r.returncode:
         raise RuntimeError(r.stderr)

@@ -32,7 +32,7 @@ class Talker:
     """Requests that are answered, as many as given."""
 
     def __init__(self):
-        self.child = L.start(L.client, [sys.executable, "-c", "import socket, sys\n" + TALKER, SERVER,
+        self.child = L.start(L.client, [sys.executable, "-Sc", "import socket, sys\n" + TALKER, SERVER,
                                         str(PORT)], stdin=-1, stdout=-1)
 
     def ask(self, count, seconds=5):

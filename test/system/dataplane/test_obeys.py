@@ -70,7 +70,7 @@ for line in sys.stdin:
 
 class Talk:
     def __init__(self, host, size):
-        self.child = L.start(L.client, [sys.executable, "-c", "import socket, sys, time\n" + TALKER, host, str(PORT),
+        self.child = L.start(L.client, [sys.executable, "-Sc", "import socket, sys, time\n" + TALKER, host, str(PORT),
                                         str(size)], stdin=-1, stdout=-1)
 
     def ask(self, wait=0.3):
@@ -91,7 +91,7 @@ class Push:
 
     @staticmethod
     def start(where, code):
-        return L.start(where, [sys.executable, "-c", "import socket, sys, time\n" + code, str(PUSHED)], stdin=-1, stdout=-1)
+        return L.start(where, [sys.executable, "-Sc", "import socket, sys, time\n" + code, str(PUSHED)], stdin=-1, stdout=-1)
 
     def ask(self, wait=0.3):
         for end, text in zip(self.ends, ("\n", f"{wait}\n")):

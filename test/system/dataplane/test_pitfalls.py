@@ -33,7 +33,7 @@ def ask(size=100):
     s.send(b"x" * size)
     return len(s.recv(65536))
 ask()
-subprocess.run(["nsenter", "--net=/run/netns/ROUTER", sys.executable, ASSURED], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(["nsenter", "--net=/run/netns/ROUTER", sys.executable, "-S", ASSURED], check=True, stdout=subprocess.DEVNULL)
 for _ in range(4): ask()
 """.replace("ROUTER", L.router).replace("ASSURED", repr(lab.ASSURED))
 MTU = HOT + """
@@ -103,7 +103,7 @@ def hits():
 
 
 def sums_of_zero(mode):
-    sniffer = L.start(L.server, [sys.executable, "-c", "import socket, struct\n" + SNIFF],
+    sniffer = L.start(L.server, [sys.executable, "-Sc", "import socket, struct\n" + SNIFF],
                       stdout=-1)
     assert sniffer.stdout.readline() == "ready\n"
     L.python(L.client, NO_CHECKSUM, V4, 5004)
@@ -112,14 +112,14 @@ def sums_of_zero(mode):
 
 def answer_after_refusal(mode):
     """A refused tuple is the answer of a flow that begins a moment later."""
-    out = L.run(L.server, [sys.executable, "-c", f"""
+    out = L.run(L.server, [sys.executable, "-Sc", f"""
 import socket, subprocess, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("{V4}", 9100))
 s.settimeout(30)
 for _ in range(200): s.sendto(b"x", ("10.200.1.2", 9200))
 print("refused", flush=True)
-child = subprocess.Popen(["nsenter", "--net=/run/netns/{L.client}", sys.executable, "-c", '''
+child = subprocess.Popen(["nsenter", "--net=/run/netns/{L.client}", sys.executable, "-Sc", '''
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.200.1.2", 9200))
@@ -174,7 +174,7 @@ for mode in ("tcx", "xdp"):
     lab.check(f"{mode}: and of the one of a route ({found})", found == "1200")
     lab.sh(f"ip -n {L.router} route del {V4}/32 dev r1")
     d.say("events")
-    talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "tcp", V4, "5004", "30", "0.1",
+    talk = L.start(L.client, [sys.executable, "-S", lab.__file__, "talk", "tcp", V4, "5004", "30", "0.1",
                               "100", "2"], stdout=-1)
     time.sleep(2)  # the point: this long it is refreshed by the fast path alone
     left = conntrack_seconds(r"tcp .*ESTABLISHED .*dport=5004 ")

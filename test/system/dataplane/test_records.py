@@ -38,7 +38,7 @@ KMSG = let_namespaces_log()
 MAC = json.loads(L.run(L.router, ["ip", "-j", "link", "show", "r0"]))[0]["address"]
 FROM = 20000 + os.getpid() % 30000  # source port of what the router sends: its records name no MAC address
 S, S6, ROUTER = "10.200.2.2", "fd00:200:2::2", "10.200.1.1"
-server = L.start(L.server, [sys.executable, os.path.join(HERE, "talks.py"), "serve", *map(str, range(5000, 5012))],
+server = L.start(L.server, [sys.executable, "-S", os.path.join(HERE, "talks.py"), "serve", *map(str, range(5000, 5012))],
                  stdout=subprocess.PIPE)
 assert server.stdout.readline() == "ready\n"
 TCP, UDP, ICMP = 6, 17, 1
@@ -222,9 +222,9 @@ def invalid(mode, d, port):
     d.apply(policy)
     records = Records()
     code = "import socket, struct, sys, time\n"
-    seen = L.start(L.server, [sys.executable, "-c", code + SEEN, str(port)], stdout=subprocess.PIPE)
+    seen = L.start(L.server, [sys.executable, "-Sc", code + SEEN, str(port)], stdout=subprocess.PIPE)
     assert seen.stdout.readline() == "ready\n"
-    talk = L.start(L.client, [sys.executable, "-c", code + TALK, S, str(port)], stdout=subprocess.PIPE)
+    talk = L.start(L.client, [sys.executable, "-Sc", code + TALK, S, str(port)], stdout=subprocess.PIPE)
     assert talk.stdout.readline() == "begun\n"
     odd = [[port, 5011, flags, 0] for flags in FLAGS.values()]  # of the conversation that runs
     odd += [[4000, to, flags, 0] for to in (5010, 5011) for flags in (0, 3, 0x12)]  # of none

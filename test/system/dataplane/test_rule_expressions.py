@@ -14,7 +14,7 @@ L.offload(False)
 S, S6, OTHER = "10.200.2.2", "fd00:200:2::2", "10.200.2.9"
 L.run(L.server, ["ip", "addr", "add", f"{OTHER}/24", "dev", "s0"])
 PORTS = [53, 54, 55, 56, 80, 443, *range(5000, 5012), *range(6000, 6008), 9000, 9001]
-server = L.start(L.server, [sys.executable, TALKS, "serve", *map(str, PORTS)], stdout=subprocess.PIPE)
+server = L.start(L.server, [sys.executable, "-S", TALKS, "serve", *map(str, PORTS)], stdout=subprocess.PIPE)
 assert server.stdout.readline() == "ready\n"
 L.echo("tcp", 7000)
 L.echo("udp", 7001)
@@ -108,7 +108,7 @@ ROWS = {
 
 
 def ask():
-    r = subprocess.run(L.inside(L.client) + [sys.executable, TALKS, "ask"], capture_output=True, text=True,
+    r = subprocess.run(L.inside(L.client) + [sys.executable, "-S", TALKS, "ask"], capture_output=True, text=True,
                        input=json.dumps([row[0] for row in ROWS.values()]))
     if r.returncode:
         raise RuntimeError(r.stderr)
@@ -119,7 +119,7 @@ ENDLESS = 10000  # messages; what is to be cut runs for minutes where it is not
 
 
 def talk(count, protocol="tcp", port=7000):
-    return L.start(L.client, [sys.executable, lab.__file__, "talk", protocol, S, str(port), str(count), "0.02", "100", "3"],
+    return L.start(L.client, [sys.executable, "-S", lab.__file__, "talk", protocol, S, str(port), str(count), "0.02", "100", "3"],
                    stdout=subprocess.PIPE)
 
 
@@ -206,7 +206,7 @@ print(s.getsockname()[1])
 
 
 def sniffer(name, dev):
-    child = L.start(name, [sys.executable, "-c", "import socket, struct, sys\n" + SNIFFER, dev], stdout=subprocess.PIPE)
+    child = L.start(name, [sys.executable, "-Sc", "import socket, struct, sys\n" + SNIFFER, dev], stdout=subprocess.PIPE)
     assert child.stdout.readline() == "ready\n"
     return child.stdout
 

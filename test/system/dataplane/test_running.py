@@ -22,7 +22,7 @@ L.run(L.router, ["ip", "addr", "add", f"{SPECIAL}/32", "dev", "r1"])
 
 
 def serve(name, addresses, ports):
-    child = L.start(name, [sys.executable, RUNNING, "serve", ",".join(addresses), ",".join(map(str, ports))],
+    child = L.start(name, [sys.executable, "-S", RUNNING, "serve", ",".join(addresses), ",".join(map(str, ports))],
                     stdout=subprocess.PIPE)
     assert child.stdout.readline() == "ready\n"
 
@@ -36,7 +36,7 @@ class Talk:
 
     def __init__(self, name, table):
         self.path = os.path.join(L.directory, f"talk-{len(L.children)}")
-        self.child = L.start(name, [sys.executable, RUNNING, "talk", self.path], stdin=subprocess.PIPE)
+        self.child = L.start(name, [sys.executable, "-S", RUNNING, "talk", self.path], stdin=subprocess.PIPE)
         json.dump(table, self.child.stdin)
         self.child.stdin.close()
 
@@ -337,7 +337,7 @@ HELD = 0x40000000
 
 def marks(make, entries=FAMILY):
     given = json.dumps([{"tuple": t, "mark": m, "master": master, "make": make} for t, m, master in entries])
-    return json.loads(subprocess.run(L.inside(L.router) + [sys.executable, ENTRIES], input=given, text=True,
+    return json.loads(subprocess.run(L.inside(L.router) + [sys.executable, "-S", ENTRIES], input=given, text=True,
                                      capture_output=True, check=True).stdout)
 
 

@@ -52,7 +52,7 @@ def policy(mode):
 
 def ask(host):
     """The ways each conversation went."""
-    assure = ["nsenter", f"--net=/run/netns/{L.router}", sys.executable, lab.ASSURED, "5"]
+    assure = ["nsenter", f"--net=/run/netns/{L.router}", sys.executable, "-S", lab.ASSURED, "5"]
     return L.python(L.client, ASKER, host, FLOWS, ROUNDS, *assure).split()
 
 

@@ -118,7 +118,7 @@ class Machine(Appliance):
     def begin_traffic(self):
         for role, ns in (("listener", self.ns), ("office", self.hosts["office"]), ("inet", self.hosts["inet"])):
             self.traffic[role] = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{ns}", "--", sys.executable, f"{HERE}/traffic.py", role],
+                ["nsenter", f"--net=/run/netns/{ns}", "--", sys.executable, "-S", f"{HERE}/traffic.py", role],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def counts(self):

@@ -268,7 +268,7 @@ def sessions_and_requests(box):
     box.until(20, lambda: box.running("api"), "api")
     token = box.json("token", "create", "jumper", "viewer")["token"]
     head = f"GET /api/v1/services HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-    client = subprocess.Popen(box.inside(sys.executable, "-c", CLIENT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    client = subprocess.Popen(box.inside(sys.executable, "-Sc", CLIENT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def send(data, answer):
         client.stdin.write(repr(data.encode()) + ("#" if answer else "") + "\n")

@@ -41,7 +41,7 @@ while True:
 
 @contextlib.contextmanager
 def program(ns, text, *args):
-    process = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", text, *args], text=True,
+    process = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-Sc", text, *args], text=True,
                                stdout=subprocess.PIPE)
     try:
         yield process.stdout

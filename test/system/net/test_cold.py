@@ -39,10 +39,10 @@ class Talk:
     """A flow of datagrams from LAN to WAN, always the same ports."""
 
     def __init__(self, box):
-        self.receiver = subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-wan", sys.executable, "-c", RECEIVER],
+        self.receiver = subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-wan", sys.executable, "-Sc", RECEIVER],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         expect(self.receiver.stdout.readline() == "ready\n", "the receiver")
-        self.sender = subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-lan", sys.executable, "-c", SENDER])
+        self.sender = subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-lan", sys.executable, "-Sc", SENDER])
 
     def __enter__(self):
         return self

@@ -52,7 +52,7 @@ class Box(Appliance):
         run("ip", "-n", self.wan, "route", "add", f"{LAN}.0/24", "via", OLD)
 
     def child(self, space, *command):
-        child = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, *map(str, command)],
+        child = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-S", *map(str, command)],
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.children.append(child)
         return child

@@ -26,11 +26,11 @@ class Box(Appliance):
         self.peer = self.host("peer", "wan0", f"{PEER}/24")
 
     def begin(self):
-        server = subprocess.Popen(self.inside(sys.executable, RUNNING, "serve", OWN, "2201,2202"),
+        server = subprocess.Popen(self.inside(sys.executable, "-S", RUNNING, "serve", OWN, "2201,2202"),
                                   stdout=subprocess.PIPE, text=True)
         self.children.append(server)
         expect(server.stdout.readline() == "ready\n", "the servers listen")
-        client = subprocess.Popen(["ip", "netns", "exec", self.peer, sys.executable, RUNNING, "talk",
+        client = subprocess.Popen(["ip", "netns", "exec", self.peer, sys.executable, "-S", RUNNING, "talk",
                                    f"{self.dir}/talk"], stdin=subprocess.PIPE, text=True)
         self.children.append(client)
         json.dump({"session": ["tcp", OWN, 2201], "query": ["udp", OWN, 2202]}, client.stdin)

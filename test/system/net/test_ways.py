@@ -51,14 +51,14 @@ class Box(Appliance):
     def serve(self, name, space, back):
         run("ip", "-n", space, "addr", "add", f"{SERVER}/32", "dev", "lo")
         run("ip", "-n", space, "route", "add", "10.1.0.0/24", "via", back)
-        echo = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-c", ECHO, SERVER, name],
+        echo = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-Sc", ECHO, SERVER, name],
                                 stdout=subprocess.PIPE, text=True)
         self.children.append(echo)
         expect(echo.stdout.readline() == "listening\n", f"{name} listens")
 
     def way(self, source, port, count=5):
         """Who answered, in order."""
-        return run("ip", "netns", "exec", f"{self.ns}-office", sys.executable, "-c", ASK, source, SERVER,
+        return run("ip", "netns", "exec", f"{self.ns}-office", sys.executable, "-Sc", ASK, source, SERVER,
                    port, count).stdout.split()
 
     def commit(self, policy):

@@ -1,5 +1,6 @@
 """Packets as bytes: built and read by hand, so that each is exactly what the script says. IPv4 carries the
 number of a packet in its identification (RFC 791), IPv6 in its flow label (RFC 8200): both cross a router."""
+import functools
 import ipaddress
 import socket
 import struct
@@ -25,6 +26,7 @@ def mac(data):
     return data.hex(":")
 
 
+@functools.cache
 def packed(address):
     return ipaddress.ip_address(address).packed
 

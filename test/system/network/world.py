@@ -3,6 +3,7 @@ solicitations only; what they send and receive is packets the script made."""
 import contextlib
 import ctypes
 import errno
+import functools
 import ipaddress
 import itertools
 import json
@@ -16,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 from appliance import Appliance, Failed, run  # noqa: E402
+import assured  # noqa: E402
 import programs  # noqa: E402
 import wire  # noqa: E402
 
@@ -42,10 +44,10 @@ UNROUTED = re.compile(r"icmp 3/(?:0|1|13) \S+ (\S+) > (\S+) about ")
 UNROUTED_BURST, UNROUTED_S = 4, 10
 LATE_S = 1.0  # what the oracle received may come so late on a busy machine
 made = itertools.count(1)  # worlds of one process have names of their own
-ASSURED = os.path.join(os.path.dirname(__file__), "..", "..", "lib", "assured.py")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+@functools.cache
 def home(address):
     """The host that has an address, "box" for the appliance, None for no host."""
     if address in OWN4 + OWN6:
@@ -154,7 +156,7 @@ class World:
         return ""
 
     def assure(self):
-        self.router(sys.executable, ASSURED)
+        assured.there(self.box.ns)
 
     def programless(self):
         while self.programs:
@@ -360,10 +362,12 @@ class World:
     def drain(self, host, wait, until):
         """Reads one frame of a host into self.received. True: it is the one that was waited for."""
         s = self.sockets[host]
-        if not select.select([s], [], [], max(0, wait))[0]:
+        if wait > 0 and not select.select([s], [], [], wait)[0]:
             return False
         try:
-            data, where = s.recvfrom(65535)
+            data, where = s.recvfrom(65535, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
         except OSError as e:
             if e.errno != errno.ENETDOWN:  # said once when the cable is pulled
                 raise
