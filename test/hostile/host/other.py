@@ -180,6 +180,12 @@ class Other:
         self.strict, self.floor_s, self.tries = strict, floor_s, tries
         self.attacked, self.quiet = Asker(box, "other", tokens[0], kind), Asker(beside, "other", tokens[1], kind)
         self.figures = []  # (what, ratio, longest, p99, that of the appliance beside, p99 of the processor)
+        # Those who ask take a second to start: a stretch before their first answers would compare nothing.
+        until = time.monotonic() + 30
+        while not all(a.noted() for a in (self.attacked, self.quiet)):
+            if time.monotonic() > until:
+                raise Failed("who asks has no answer after 30 s, before anything is attacked")
+            time.sleep(0.01)
 
     def end(self):
         self.attacked.end()
