@@ -32,6 +32,8 @@ def said(r, names, *looks):
 
 
 PLAINLY = [(None, ""), (None, "")]
+# an event about routes, after which the fast path asks anew
+STALE = "ip route add blackhole 10.99.99.99 table 199; ip route del blackhole 10.99.99.99 table 199"
 
 
 def ends(r):
@@ -105,10 +107,14 @@ def leaving(r):
 
 
 def forgotten(r):
-    """Conntrack is told to forget: the other end, whom no rule lets in, says something first."""
+    """Conntrack is told to forget: the other end, whom no rule lets in, says something first. An entry of the cache asks
+    anew after a second, so an event makes all of them stale right before, and it is a moment old."""
     specs = [four(r, n, "udp") for n in range(2)] + [named(r, 2, "tcp")]
-    do = r.choice([f"conntrack -D -p udp -s {specs[0]['src']} || true", f"conntrack -D -p udp -d {specs[0]['dst']} || true", "conntrack -F"])
-    return begun(base(r, snat={}), *specs) + [["say", n, 20, 2, ""] for n in range(3)] + [["foreign", do], *said(r, range(3), (20, "unasked"), (20, ""), (20, "unasked"))]
+    steps = begun(base(r, snat={}), *specs)
+    for n, s in enumerate(specs):
+        do = r.choice([f"conntrack -D -p {s['proto']} -s {s['src']} --sport {s['sport']} || true", f"conntrack -D -p {s['proto']} -d {s['dst']} --sport {s['sport']} || true", "conntrack -F"])
+        steps += [["foreign", STALE], ["say", n, 20, 4, ""], ["foreign", do if n < 2 else "conntrack -F"], *said(r, [n], (20, "unasked"), (20, ""), (20, "unasked"))]
+    return steps
 
 
 ALL = [ends, fragments, ports, first_of_dnat, untracked, classes, leaving, forgotten]

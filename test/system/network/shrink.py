@@ -1,6 +1,7 @@
 """A script that differs, as short as it gets in a bounded time: steps that follow are left away, then steps (delta
 debugging, Zeller 1999), then what the configurations say."""
 import copy
+import re
 import time
 
 from world import Failed
@@ -10,9 +11,33 @@ SHRINK_S = 240
 KEPT = {"zones", "groups"}  # others refer to them
 
 
+def shape(line):
+    """Who received what kind of packet; of other lines what is no number."""
+    m = re.match(r"(\w+) received (\S+)(?: (\d+/\d+))?", line)
+    return m.groups() if m else re.sub(r"[0-9a-f.:]*\d[0-9a-f.:]*", "N", line)[:60]
+
+
+def fields(line):
+    """Source, destination, flags and numbers, TTL, TOS, length, payload of a packet."""
+    m = re.search(r"(\S+) > (\S+) (.*?) ttl (\d+) tos (\S+) (\d+) bytes (.*)", line)
+    return m.groups() if m else ()
+
+
+def kind_of(text):
+    """What differs, wherever in the script and of whichever conversation: host, kind of packet, fields."""
+    where, *lines = text.split("\n")
+    a, b = ([x.split(": ", 1)[-1] for x in lines] + ["", ""])[:2]
+    if not where.startswith("step "):
+        return where, "nothing" in (a, b)
+    one, other = shape(a), shape(b)
+    return one, other, tuple(x != y for x, y in zip(fields(a), fields(b))) if one == other else ()
+
+
 class Shrinker:
-    def __init__(self, build, modes, steps, seconds=SHRINK_S):
-        self.build, self.modes, self.steps = build, modes, steps
+    """Only what differs in the same way as TEXT says counts: a script made shorter may well differ in another one."""
+
+    def __init__(self, build, modes, steps, text, seconds=SHRINK_S):
+        self.build, self.modes, self.steps, self.kind = build, modes, steps, kind_of(text)
         self.end, self.tried, self.text = time.monotonic() + seconds, 0, ""
 
     def late(self):
@@ -25,9 +50,10 @@ class Shrinker:
             text, needed = play(self.worlds, steps)
         except Failed:
             return False  # a configuration that is refused, a cable that is missing
-        if text:
+        same = text and kind_of(text) == self.kind
+        if same:
             self.steps, self.text = steps[:needed], text
-        return bool(text)
+        return bool(same)
 
     def fewer(self):
         size = max(1, (len(self.steps) - 1) // 2)

@@ -5,12 +5,12 @@ import time
 
 from foreign import UNDO
 from model import Model
+from scenes import STALE
 from script import SLOW, counted, perform, settles
 from world import UNROUTED, UNROUTED_BURST, Failed, World
 
 STABLE_S, AGREE_S = 0.3, 6
-# and an event, after which the fast path asks anew about what conntrack forgot
-FORGOTTEN = "conntrack -F; ip route add blackhole 10.99.99.99 table 199; ip route del blackhole 10.99.99.99 table 199"
+FORGOTTEN = f"conntrack -F; {STALE}"
 
 
 class Worlds:
