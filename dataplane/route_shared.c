@@ -1,8 +1,9 @@
 /* Multipath routes. With net.ipv4.fib_multipath_hash_policy=1 (and IPv6's) the kernel chooses the
  * next hop by the hash that a network card or the sending socket gave the packet (skb->l4_hash),
  * which bpf_fib_lookup() does not have: it would choose another one, in the middle of a connection.
- * So packets over such a next hop are left to the kernel. With the other policies both use the same
- * fields of the packet. */
+ * With 3 it chooses by fib_multipath_hash_fields, and bpf_fib_lookup() another one (seen on Linux
+ * 6.18 with ports). So packets over such a next hop are left to the kernel. With the other
+ * policies both use the same fields of the packet. */
 #include "dataplane/route_shared.h"
 
 #include <linux/rtnetlink.h>
@@ -14,6 +15,7 @@
 #include "dataplane/dataplane_internal.h"
 
 #define BY_SKB 1 /* of fib_multipath_hash_policy */
+#define BY_FIELDS 3
 
 /* Adds an interface; false: it is there. 0: any, or there is no room for more. */
 static bool add(struct route_shares *shares, uint32_t ifindex)
@@ -62,16 +64,17 @@ bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h)
 void route_shared_note(struct dataplane *dp, struct foreign *foreign)
 {
     static const char *const why[] = {
-        "next hops that share a route, with net.ipv4.fib_multipath_hash_policy 1",
-        "next hops that share a route, with net.ipv6.fib_multipath_hash_policy 1"};
+        "next hops that share a route, with net.ipv4.fib_multipath_hash_policy 1 or 3",
+        "next hops that share a route, with net.ipv6.fib_multipath_hash_policy 1 or 3"};
     static const uint32_t flags[] = {FOREIGN_IP4 | FOREIGN_NEW4, FOREIGN_IP6 | FOREIGN_NEW6};
 
     bool taken = false;
 
     for (unsigned f = 0; f < 2; f++) {
         const struct route_shares *shares = &dp->mtus.shares[f];
+        uint32_t policy = f ? foreign->hash6 : foreign->hash4;
 
-        if ((f ? foreign->hash6 : foreign->hash4) != BY_SKB)
+        if (policy != BY_SKB && policy != BY_FIELDS)
             continue;
         taken |= shares->any || shares->count;
         if (shares->any)

@@ -2,6 +2,9 @@
 what is worth to be said then. Each is played by test_members.py with the fast path off (what the kernel does), tcx, xdp."""
 from foreign import table
 
+CONFIG = {"firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "dmz": {"interfaces": ["dmz0"]}, "wan": {"interfaces": ["wan0", "wan1"]}},
+                       "rules": {"10": {"from": "lan", "action": "accept"}}, "default": {"forward": "drop"}},
+          "routing": {"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}}}, "::/0": {"next-hops": {"fd00:10::1": {}}}}}}
 DST4, DST6, SRC4, SRC6 = "198.51.100.10", "2001:db8:100::10", "10.1.0.2", "fd00:1::2"
 PLAIN, LONG, FORM = [(100, 1, ""), (200, 1, "")], [(1000, 1, ""), (1410, 1, "")], [(60, 1, "options"), (20, 1, "ttl"), (20, 1, "pieces"), (60, 1, "unsummed")]
 BACK = [(20, 1, "unasked"), (100, 1, "")]
@@ -105,6 +108,8 @@ MEMBERS = {
     "conntrack is full": ("sysctl -qw net.netfilter.nf_conntrack_max=1", "sysctl -qw net.netfilter.nf_conntrack_max=65536", PLAIN),
     "segment routing headers": (*sysctl("ipv6.conf.all.seg6_enabled", 1, 0), FORM),
     "source routes": (*sysctl("ipv4.conf.all.accept_source_route", 1, 0), FORM),
+    "fields of the hash of shared routes": (f"ip route replace {DST4} nexthop via 192.0.2.1 dev wan0 nexthop via 203.0.113.1 dev wan1; sysctl -qw net.ipv4.fib_multipath_hash_policy=3 net.ipv4.fib_multipath_hash_fields=0x30",
+                                            f"ip route del {DST4}; sysctl -qw net.ipv4.fib_multipath_hash_policy=0 net.ipv4.fib_multipath_hash_fields=7", PLAIN),
     "broadcasts forwarded": (*sysctl("ipv4.conf.all.bc_forwarding", 1, 0), PLAIN),
     # ---- links ----
     "promiscuous": (*link("set lan0 promisc on", "set lan0 promisc off"), PLAIN),
@@ -119,4 +124,48 @@ MEMBERS = {
     "IPsec policy on the way in": (f"ip xfrm policy add src {DST4} dst {SRC4} dir in action block", "ip xfrm policy flush", PLAIN),
     "IPsec by mark": (f"ip xfrm policy add src {SRC4} dst {DST4} dir fwd mark 5 action block", "ip xfrm policy flush", PLAIN),
     "IPsec by template": (f"ip xfrm policy add src {SRC4} dst {DST4} dir out tmpl src 192.0.2.2 dst 192.0.2.1 proto esp mode tunnel", "ip xfrm policy flush", PLAIN),
+}
+
+
+def udp(src, dst, sport, dport=80, **more):
+    return {"proto": "udp", "src": src, "dst": dst, "sport": sport, "dport": dport, "tos": 0, **more}
+
+
+FW = CONFIG["firewall"]
+LAN_OUT = {"10": {"from": "lan", "action": "accept"}, "20": {"from": "wan", "to": "dmz", "action": "accept"}}
+OWN = "192.0.2.2"
+
+
+def translated(port, to, **more):
+    """From the ways out to the appliance's address, further on to dmz."""
+    entry = {"from": "wan", "protocol": "tcp_udp", "port": port, "destination": OWN, "translate-to": to, **more}
+    return {**CONFIG, "firewall": {**FW, "rules": LAN_OUT, "nat": {"destination": {"10": entry}}}}
+
+
+def inbound(proto):
+    return [{"proto": proto, "src": DST4, "dst": OWN, "sport": 20020 + n, "dport": 8000 + n, "tos": 0} for n in range(4)]
+
+
+HAIRPIN = {**CONFIG, "firewall": {**FW, "rules": LAN_OUT, "nat": {
+    "source": {"5": {"to": "lan", "source": "10.1.0.0/24", "action": "masquerade"}, "10": {"to": "wan"}},
+    "destination": {"10": {"from": "lan", "protocol": "tcp_udp", "port": "8000", "destination": OWN, "translate-to": "10.1.0.3:80"}}}}}
+ODD = ["127.0.0.5", "0.0.0.5", "255.255.255.255", "224.0.0.5", "240.0.0.5", "10.1.0.1", "10.1.0.255", OWN]
+# members with more conversations, begun beside the others before and again after; or with a configuration, or several in
+# turn, that they are about
+MORE = {
+    "hairpin with masquerade": {"member": ("true", "true", PLAIN), "config": HAIRPIN, "talks": [
+        {**udp("10.1.0.2", OWN, 20020, 8000), "proto": p} for p in ("udp", "tcp")] + [udp("10.1.0.4", OWN, 20020, 8000)]},
+    "two ports for six": {"member": (*nft("ip", "chain c { type nat hook postrouting priority 90; udp dport 53 masquerade to :30000-30001; }"), PLAIN),
+                          "talks": [udp("10.1.0.2", DST4, 20020 + n, 53) for n in range(6)]},
+    "directed broadcasts": {"member": ("sysctl -qw net.ipv4.conf.all.bc_forwarding=1 net.ipv4.conf.lan0.bc_forwarding=1", "sysctl -qw net.ipv4.conf.all.bc_forwarding=0 net.ipv4.conf.lan0.bc_forwarding=0", PLAIN),
+                            "talks": [udp("10.1.0.2", "10.2.0.255", 20020), udp("10.1.0.2", "10.1.0.255", 20021), udp("10.1.0.2", "255.255.255.255", 20022), udp("10.1.0.2", "10.2.0.0", 20023)]},
+    "martian sources": {"member": (*sysctl("ipv4.conf.all.log_martians", 1, 0), PLAIN), "talks": [udp(a, DST4, 20020, host="lan") for a in ODD]},
+    "martian destinations": {"member": (*sysctl("ipv4.conf.all.log_martians", 1, 0), PLAIN), "talks": [udp("10.1.0.2", a, 20020) for a in ("127.0.0.5", "0.0.0.0", "0.0.0.5", "240.0.0.5", "224.0.0.5")]},
+    "loopback networks routed": {"member": (*sysctl("ipv4.conf.all.route_localnet", 1, 0), PLAIN), "talks": [udp("10.1.0.2", "127.0.0.5", 20020), udp("127.0.0.5", DST4, 20021, host="lan")]},
+    "ports of a range moved": {"member": ("true", "true", PLAIN), "talks": inbound("udp") + inbound("tcp"), "config": translated("8000-8003", "10.2.0.2:9000-9003"),
+                               "configs": [translated("8000-8003", "10.2.0.2:9001-9004"), translated("8000-8003", "10.2.0.3:9001-9004"), translated("8000-8003", "10.2.0.2:9000-9003")]},
+    "ports of a range taken away": {"member": ("true", "true", PLAIN), "talks": inbound("udp") + inbound("tcp"), "config": translated("8000-8003", "10.2.0.2:9000-9003"),
+                                    "configs": [translated("8001-8002", "10.2.0.2:9001-9002"), translated("8001-8004", "10.2.0.2:9001-9004"), translated("8000-8003", "10.2.0.2:9000-9003")]},
+    "ports of a range folded": {"member": ("true", "true", PLAIN), "talks": inbound("udp") + inbound("tcp"), "config": translated("8000-8003", "10.2.0.2:9000-9003"),
+                                "configs": [translated("8000-8003", "10.2.0.2:9000-9001", fold=True), translated("8000-8003", "10.2.0.2:9004", fold=True), translated("8000-8003", "10.2.0.2:9000-9003")]},
 }

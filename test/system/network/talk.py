@@ -23,7 +23,7 @@ def first_number(port, side):
 
 class Talk:
     def __init__(self, world, spec):
-        self.w, self.spec, self.host = world, spec, home(spec["src"])
+        self.w, self.spec, self.host = world, spec, spec.get("host") or home(spec["src"])
         self.proto = {"tcp": wire.TCP, "udp": wire.UDP, **wire.OTHERS}.get(spec["proto"], wire.ICMP6 if wire.is6(spec["src"]) else wire.ICMP)
         self.other = self.proto in wire.OTHERS.values()  # no ports, no numbers of its own
         self.far = None  # (host, Seen): the last packet of the client as the server saw it

@@ -8,32 +8,33 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from members import DST4, DST6, MEMBERS, PLAIN, SRC4, SRC6  # noqa: E402
+from members import CONFIG, DST4, DST6, MEMBERS, MORE, PLAIN, SRC4, SRC6  # noqa: E402
 from world import Failed  # noqa: E402
 from appliance import Tap, expect, need_root  # noqa: E402
 from worlds import Worlds, play  # noqa: E402
 
-CONFIG = {"firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "dmz": {"interfaces": ["dmz0"]}, "wan": {"interfaces": ["wan0", "wan1"]}},
-                       "rules": {"10": {"from": "lan", "action": "accept"}}, "default": {"forward": "drop"}},
-          "routing": {"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}}}, "::/0": {"next-hops": {"fd00:10::1": {}}}}}}
 MASQUERADE = {**CONFIG, "firewall": {**CONFIG["firewall"], "nat": {"source": {"10": {"to": "wan"}}}}}
 TALKS = [("tcp", SRC4, DST4), ("udp", SRC4, DST4), ("udp", SRC6, DST6), ("tcp", SRC6, DST6), ("udp", SRC4, "10.2.0.2")]
 
 
-def script(member, config):
+def script(member, config, talks=(), configs=()):
     do, undo, looks, *last = member
+    specs = [{"proto": p, "src": s, "dst": d, "sport": 20000 + n, "dport": 80, "tos": 0} for n, (p, s, d) in enumerate(TALKS)] + list(talks)
 
     def says(looks):
-        return [["say", n, *look] for look in looks for n in range(len(TALKS))]
+        return [["say", n, *look] for look in looks for n in range(len(specs))]
 
     def begun(first):
-        return [["begin", first + n, {"proto": p, "src": s, "dst": d, "sport": 20000 + first + n, "dport": 80, "tos": 0}] for n, (p, s, d) in enumerate(TALKS)]
-    steps = [["config", config], *begun(0), ["age"], *says(PLAIN), ["foreign", do], *says(looks), *begun(10), ["foreign", undo], *says(PLAIN)]
+        return [["begin", first + n, {**s, "sport": s["sport"] + first}] for n, s in enumerate(specs)]
+    steps = [["config", config], *begun(0), ["age"], *says(PLAIN), ["foreign", do], *says(looks), *begun(100), ["foreign", undo], *says(PLAIN)]
+    for n, c in enumerate(configs, 2):
+        steps += [["config", c], *says(PLAIN), *begun(50 * n + 10)]
     return steps + [["foreign", x] for x in last] + (says(PLAIN) if last else [])
 
 
-def played(worlds, member, config):
-    text, _ = play(worlds, script(member, config))
+def played(worlds, name, config):
+    more = MORE.get(name, {"member": MEMBERS.get(name)})
+    text, _ = play(worlds, script(more["member"], more.get("config", config), more.get("talks", ()), more.get("configs", ())))
     if text:
         raise Failed(text)
 
@@ -48,10 +49,10 @@ def main():
     need_root("bpf", "bpffs")
     tap, modes = Tap(), a.modes.split(",")
     part, of = map(int, a.part.split("/"))
-    names = a.names or list(MEMBERS)[part::of]
+    names = a.names or [*MEMBERS, *MORE][part::of]
     with Worlds(a.build, modes, 0.01) as worlds:
         for i, name in enumerate(names):
-            tap.test(name, played, worlds, MEMBERS[name], MASQUERADE if i % 2 else CONFIG)
+            tap.test(name, played, worlds, name, MASQUERADE if i % 2 else CONFIG)
 
         def used():
             hits = [w.hits() for w in worlds.all[1:]]
