@@ -37,6 +37,12 @@ static bool is_of(const json_t *node, const char *type)
     return false;
 }
 
+/* A name in a reply; "" for what is none. */
+static const char *name_of(const json_t *name)
+{
+    return json_is_string(name) ? json_string_value(name) : "";
+}
+
 /* ---- hints ---- */
 
 static void add_range(const json_t *node, struct buf *hint)
@@ -94,6 +100,8 @@ static void offer_member(const struct place *place, const char *name, const json
 {
     AUTO(buf) struct buf whole = {0};
 
+    if (!*name)
+        return;
     if (!place->parent) {
         offer_add(place->o, name, help);
         return;
@@ -113,7 +121,7 @@ static json_t *entry_of(const struct place *place, const json_t *names)
     if (!place->parent || !json_array_size(names))
         return NULL;
     buf_adds(&path, place->parent);
-    buf_add_pointer(&path, json_string_value(json_array_get(names, 0)));
+    buf_add_pointer(&path, name_of(json_array_get(names, 0)));
     return schema_at(place->o, buf_str(&path), "");
 }
 
@@ -123,7 +131,7 @@ static bool is_there(const json_t *names, const char *name)
     size_t i;
 
     json_array_foreach (names, i, one)
-        if (!strcmp(json_string_value(one), name))
+        if (!strcmp(name_of(one), name))
             return true;
     return false;
 }
@@ -143,7 +151,7 @@ static void offer_places(const struct place *place)
     }
     if (is_map)
         json_array_foreach (names, i, one)
-            offer_member(place, json_string_value(one), entry, table_text(entry, "description"));
+            offer_member(place, name_of(one), entry, table_text(entry, "description"));
 }
 
 /* "/firewall/ru": "/firewall" and what follows the last slash, unescaped. */
@@ -219,7 +227,7 @@ static void offer_names(struct offer *o, const json_t *names)
     size_t i;
 
     json_array_foreach (names, i, one) {
-        const char *name = json_string_value(one);
+        const char *name = name_of(one);
 
         others |= *name == '!';
         if (*name != '!' || *o->word == '!')

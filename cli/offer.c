@@ -24,7 +24,7 @@ static bool is_offered(const struct offer *o, const char *candidate)
 
 void offer_add(struct offer *o, const char *candidate, const char *help)
 {
-    if (strncmp(candidate, o->word, strlen(o->word)) || o->found == OFFER_MOST ||
+    if (!*candidate || strncmp(candidate, o->word, strlen(o->word)) || o->found == OFFER_MOST ||
         !text_is_plain(candidate) || is_offered(o, candidate))
         return;
     o->list = xrealloc(o->list, (o->found + 1) * sizeof(o->list[0]));
