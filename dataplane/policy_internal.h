@@ -43,7 +43,8 @@ bool policy_read_name_valid(const char *name, size_t size);
  * ORB_E_SCHEMA, ORB_E_LIMIT above POLICY_MAX_LIST, ORB_E_NOMEM. */
 int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
                              const struct place *at, struct orb_err *err);
-/* Ports as an array; single: one may also be given as text. */
+/* Ports as an array, "!PORT" excludes one. single, the port of destination NAT: one may be a text
+ * by itself, and exclusions alone leave 1 to 65535. */
 int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
                             unsigned *count, const struct place *at, struct orb_err *err);
 /* A protocol by name or by number as text; -1: any, POLICY_TCP_UDP: both of them. */

@@ -172,6 +172,8 @@ int policy_lists_read_ports(const json_t *value, bool single, struct policy_port
         if (r < 0)
             return r;
     }
+    if (single && list.out && !list.in_count) /* every port but those; 0 cannot be translated */
+        list.in[list.in_count++] = (struct policy_ports){1, 65535};
     return keep_ports(&list, ret_ports, count, at, err);
 }
 

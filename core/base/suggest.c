@@ -1,12 +1,18 @@
 /* See suggest.h. Three rows of the usual table are enough; the one two rows back is for swaps. */
 #include "core/base/suggest.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
+}
+
+static bool differ(char a, char b)
+{
+    return tolower((unsigned char)a) != tolower((unsigned char)b);
 }
 
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -22,9 +28,9 @@ unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_l
 
         now[0] = (unsigned)i;
         for (size_t j = 1; j <= b_len; j++) {
-            now[j] =
-                least(least(before[j] + 1, now[j - 1] + 1), before[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            now[j] = least(least(before[j] + 1, now[j - 1] + 1),
+                           before[j - 1] + differ(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && !differ(a[i - 1], b[j - 2]) && !differ(a[i - 2], b[j - 1]))
                 now[j] = least(now[j], two[j - 2] + 1);
         }
     }

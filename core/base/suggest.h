@@ -10,7 +10,8 @@
 #define SUGGEST_ARGS(near) (near) ? "; did you mean " : "", (near) ? (near) : "", (near) ? "?" : ""
 
 /* Edits (insert, delete, replace, swap of neighbours: the optimal string alignment distance) that
- * lead from a to b. Of longer texts the first SUGGEST_MAX bytes are compared. */
+ * lead from a to b, whose case does not count. Of longer texts the first SUGGEST_MAX bytes are
+ * compared. */
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
 /* Largest edit distance at which a name is suggested for word. */
 unsigned suggest_limit(const char *word);

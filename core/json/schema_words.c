@@ -10,8 +10,9 @@
 
 #define SHOWN_NAMES 12
 #define SHOWN_BYTES 60
-#define KNOWN_MAX 500 /* names looked at for the nearest */
-#define DEEPEST 16    /* depth to which references are followed for texts */
+#define EXAMPLE_BYTES 120 /* of an example that is shown */
+#define KNOWN_MAX 500     /* names looked at for the nearest */
+#define DEEPEST 16        /* depth to which references are followed for texts */
 
 void schema_words_types(unsigned types, struct buf *to)
 {
@@ -126,6 +127,15 @@ static const char *own_words(const struct schema *s)
     return json_string_value(json_object_get(s->json, "x-orb-expected"));
 }
 
+static void add_example(const struct schema *s, struct buf *to)
+{
+    const json_t *first = json_array_get(json_object_get(s->json, "examples"), 0);
+    AUTO_FREE char *text = json_is_object(first) ? json_dumps(first, JSON_SORT_KEYS) : NULL;
+
+    if (text && strlen(text) <= EXAMPLE_BYTES)
+        buf_addf(to, ", for example %s", text);
+}
+
 /* The texts among its examples. */
 static size_t examples_of(const struct schema *s, const char *names[KNOWN_MAX])
 {
@@ -167,6 +177,8 @@ void schema_words_value(const struct schema *s, struct buf *to)
         schema_words_types(s->types, to);
     if (own_words(s))
         buf_addf(to, container ? "%.160s" : " (%.160s)", own_words(s));
+    else if (s->types == SCHEMA_OBJECT)
+        add_example(s, to);
 }
 
 static bool fits_alone(const struct schema *s, const char *word, size_t len)

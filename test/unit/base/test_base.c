@@ -105,6 +105,7 @@ TEST(the_nearest_name_is_suggested_only_when_near)
     static const char *const names[] = {"tcp", "udp", "icmp", "any"};
 
     ck_assert_str_eq(suggest_nearest("tpc", names, 4), "tcp");
+    ck_assert_str_eq(suggest_nearest("TCP", names, 4), "tcp");
     ck_assert_ptr_null(suggest_nearest("wireguard", names, 4));
     ck_assert_ptr_null(suggest_nearest("x", names, 4)); /* as many edits as the name is long */
     ck_assert_uint_eq(suggest_distance("icpm", 4, "icmp", 4), 1);

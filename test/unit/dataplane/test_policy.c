@@ -397,6 +397,21 @@ TEST(what_is_taken_out_is_out_and_nothing_else)
                 "tcp dport { 20-21, 26-29, 40 } ");
 }
 
+TEST(a_translated_port_excludes_ports_of_1_to_65535)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf nft = {0};
+
+    policy_init(&policy);
+    must(&policy, DNAT("\"from\":\"local\",\"protocol\":\"tcp\",\"port\":[\"!80\",\"!443\"],"
+                       "\"translate-to\":\"10.0.0.1\""));
+    ck_assert_int_eq(policy_check(&policy, NULL), 0);
+    nft_change_policy(&policy, NULL, 1, &nft);
+    ck_assert_msg(strstr(buf_str(&nft), "tcp dport { 1-79, 81-442, 444-65535 } dnat ip to "
+                                        "10.0.0.1") != NULL,
+                  "%s", buf_str(&nft));
+}
+
 TEST(a_list_that_only_takes_out_holds_for_the_families_it_names)
 {
     AUTO(policy) struct policy policy;

@@ -381,6 +381,17 @@ TEST(no_error_of_a_shipped_schema_shows_a_regular_expression)
     ck_assert_uint_ge(count, 40);
 }
 
+TEST(an_object_that_is_missing_is_shown_by_example)
+{
+    AUTO(schema) struct schema *schema = config_schema("routing");
+    const char *text = "{\"static\":{\"0.0.0.0/0\":{\"next-hops\":\"192.0.2.1\"}}}";
+    struct orb_err err = {0};
+
+    ck_assert_int_eq(schema_check(schema, text, strlen(text), "/routing", &err), ORB_E_SCHEMA);
+    ck_assert_str_eq(err.text, "expected an object, for example {\"192.0.2.1\": {}}; got "
+                               "\"192.0.2.1\"");
+}
+
 TEST(a_word_near_an_example_is_suggested)
 {
     AUTO(schema) struct schema *schema = config_schema("firewall");
