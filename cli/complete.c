@@ -216,7 +216,7 @@ static void offer_what_fits(struct offer *o, struct typed *t, char *word)
 /* words: count of them, the last one is being typed. */
 static void complete_words(struct offer *o, int count, char **words)
 {
-    static char none[] = "";
+    char none[] = "";
     struct typed t = {.before = words, .before_count = count ? count - 1 : 0};
 
     t.words = xcalloc((size_t)count + 1, sizeof(t.words[0]));
