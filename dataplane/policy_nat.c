@@ -151,8 +151,10 @@ static int read_target(void *to, const json_t *value, const struct place *at, st
     draft->has_target = true;
     if (!json_is_string(value) || !parse_target(json_string_value(value), draft->nat))
         return policy_read_expected(at,
-                                    "one address or address:port, like 10.1.0.2:80, "
-                                    "10.1.0.2:8000-8009 or [fd00::2]:80",
+                                    draft->nat->source
+                                        ? "one address alone, like 192.0.2.1 or 2001:db8::1"
+                                        : "one address or address:port, like 10.1.0.2:80, "
+                                          "10.1.0.2:8000-8009 or [fd00::2]:80",
                                     value, err);
     why = impossible(&draft->nat->to_address);
     if (why)
@@ -197,6 +199,7 @@ static int check_ports(const struct policy_nat *nat, const struct place *at, str
 static int check_source(const struct nat_draft *draft, const struct place *at, struct orb_err *err)
 {
     const struct policy_nat *nat = draft->nat;
+    struct place target = {at, "translate-to", 0};
     int r;
 
     if (!*nat->zone)
@@ -212,9 +215,9 @@ static int check_source(const struct nat_draft *draft, const struct place *at, s
                                 "source NAT needs action masquerade or none, or an address in "
                                 "translate-to");
     if (nat->to_ports.lo)
-        return policy_read_fail(at, err,
+        return policy_read_fail(&target, err,
                                 "the port of source NAT is chosen by the kernel; give an "
-                                "address alone in \"translate-to\"");
+                                "address alone");
     r = check_ports(nat, at, err);
     return r < 0 ? r : check_families(nat, at, err);
 }
@@ -255,8 +258,8 @@ static int check_target_ports(const struct nat_draft *draft, const struct place 
             "a list of ports cannot go to a range; give one range as long, or make "
             "an entry for each part of the list");
     return policy_read_fail(
-        &here, err, "%u ports cannot go to %u; the range must be as long as the one of \"port\"",
-        from, to);
+        &here, err, "%u port%s cannot go to %u; the range must be as long as the one of \"port\"",
+        from, from == 1 ? "" : "s", to);
 }
 
 static int check_destination(const struct nat_draft *draft, const struct place *at,

@@ -61,6 +61,8 @@ const char *suggest_nearest(const char *word, const char *const *names, size_t c
         size_t name_len = strlen(names[i]);
         unsigned d = suggest_distance(word, len, names[i], name_len);
 
+        if ((*word == '!') != (*names[i] == '!'))
+            continue; /* it would mean the opposite */
         if (is_respelled(word, names[i]))
             return names[i];
         if (d < best_distance && d < name_len && name_len <= SUGGEST_MAX) {

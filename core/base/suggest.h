@@ -17,7 +17,8 @@ unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_l
 unsigned suggest_limit(const char *word);
 /* Nearest of count names to word; NULL when none is near enough. The result is one of names. A name
  * that has '-' where word has '_', and is equal otherwise, comes first at any distance: it is the
- * word's spelling of today. */
+ * word's spelling of today. A name without '!' is not near to a word with it before, nor the other
+ * way round: it means the opposite. */
 const char *suggest_nearest(const char *word, const char *const *names, size_t count);
 
 #endif

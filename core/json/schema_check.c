@@ -68,7 +68,7 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
     }
     *ret_end = p < end ? p + 1 : end;
     if (at.index < s->min_items || at.index > s->max_items)
-        return schema_value_wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
+        return schema_value_wrong_count(c, spot, "element", at.index, s->min_items, s->max_items);
     v = (struct json_slice){start, (size_t)(*ret_end - start), 'a'};
     return s->unique ? schema_unique_check(c, spot, &v) : 0;
 }
@@ -211,7 +211,7 @@ static int check_members(struct check *c, const struct schema *s, const struct s
     if (r < 0)
         return r;
     if (count < s->min_members || count > s->max_members)
-        return schema_value_wrong_count(c, spot, "members", count, s->min_members, s->max_members);
+        return schema_value_wrong_count(c, spot, "member", count, s->min_members, s->max_members);
     return check_dependent(c, s, spot, names);
 }
 

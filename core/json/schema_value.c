@@ -10,6 +10,7 @@
 #include "core/json/schema_check.h"
 
 #define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
+#define SAID_BYTES 256      /* longest text of a wrong length that is told its pattern first */
 
 static void spot_path(const struct check *c, const struct spot *spot, struct buf *to)
 {
@@ -61,11 +62,11 @@ int schema_value_mismatch(struct check *c, const struct schema *s, const struct 
 int schema_value_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
                              uint64_t least, uint64_t most)
 {
-    bool low = n < least;
+    uint64_t bound = n < least ? least : most;
 
-    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu",
-                            low ? "least" : "most", (unsigned long long)(low ? least : most), what,
-                            (unsigned long long)n);
+    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s%s; got %llu",
+                            n < least ? "least" : "most", (unsigned long long)bound, what,
+                            bound == 1 ? "" : "s", (unsigned long long)n);
 }
 
 int schema_value_match(const struct pattern *pattern, const char *text, size_t len)
@@ -233,25 +234,13 @@ static int wrong_text(struct check *c, const struct schema *s, const struct spot
                             buf_str(&got));
 }
 
-static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v)
+/* Its format and pattern. */
+static int check_form(struct check *c, const struct schema *s, const struct spot *spot,
+                      const struct json_slice *v, const char *p, size_t len)
 {
-    const char *p = v->p + 1;
-    size_t len = v->len < 2 ? 0 : v->len - 2;
-    AUTO_FREE char *plain = NULL;
+    AUTO_FREE char *plain = xcalloc(1, len + 1);
     int r;
 
-    /* A character is 1 to 12 bytes (a surrogate pair in escapes): mostly the bytes decide already.
-     */
-    if (len > s->max_length || len / 12 < s->min_length) {
-        uint64_t n = characters(p, p + len);
-
-        if (n < s->min_length || n > s->max_length)
-            return schema_value_wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
-    }
-    if (!s->pattern.regex && !s->format)
-        return 0;
-    plain = xcalloc(1, len + 1);
     plain[len = json_unescape(p, len, plain)] = '\0';
     if (s->format && !s->format->test(plain))
         return wrong_text(c, s, spot, v, plain, true);
@@ -264,6 +253,28 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
     if (r < 0)
         return schema_value_too_costly(c, spot, r);
     return r > 0 ? 0 : wrong_text(c, s, spot, v, plain, false);
+}
+
+static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    bool formed = s->pattern.regex || s->format;
+    size_t len = v->len < 2 ? 0 : v->len - 2;
+    const char *p = v->p + 1;
+    uint64_t n = s->min_length;
+    int r = 0;
+
+    /* A character is 1 to 12 bytes (a surrogate pair in escapes): mostly the bytes decide already.
+     */
+    if (len > s->max_length || len / 12 < s->min_length)
+        n = characters(p, p + len);
+    if (n >= s->min_length && n <= s->max_length)
+        return formed ? check_form(c, s, spot, v, p, len) : 0;
+    /* What a text should be says more than how long. */
+    if (formed && len <= SAID_BYTES && c->err && !c->quiet)
+        r = check_form(c, s, spot, v, p, len);
+    return r < 0 ? r
+                 : schema_value_wrong_count(c, spot, "character", n, s->min_length, s->max_length);
 }
 
 /* A number under a format that numbers have too (80 for a port), however it is spelled (80.0). */

@@ -50,6 +50,19 @@ static void add_near(const char *word, const char *const *names, size_t count, s
         buf_addf(to, "; did you mean %s?", near);
 }
 
+/* As add_near, for a value: when none of those known begins with "!", that is why it is wrong. */
+static void add_near_value(const char *word, const char *const *names, size_t count, struct buf *to)
+{
+    bool negated = false;
+
+    for (size_t i = 0; i < count && !negated; i++)
+        negated = *names[i] == '!';
+    if (*word == '!' && count && !negated)
+        buf_adds(to, "; it cannot be negated here");
+    else
+        add_near(word, names, count, to);
+}
+
 static size_t choices_of(const struct schema *s, const struct choice **ret_choices)
 {
     *ret_choices = s->has_choices ? s->shown : &s->only;
@@ -85,7 +98,7 @@ void schema_words_near(const struct schema *s, const char *word, size_t len, str
     for (size_t i = 0; i < count; i++)
         if (choices[i].type == SCHEMA_STRING)
             names[n++] = choices[i].text;
-    add_near(copy, names, n, to);
+    add_near_value(copy, names, n, to);
 }
 
 static void add_bound(const struct number *n, const char *words, const char **before,
@@ -213,7 +226,7 @@ void schema_words_near_example(const struct schema *s, const char *word, struct 
     const char *names[KNOWN_MAX];
 
     if (strlen(word) <= SHOWN_BYTES)
-        add_near(word, names, examples_of(s, names), to);
+        add_near_value(word, names, examples_of(s, names), to);
 }
 
 void schema_words_alternatives(const struct schema_list *list, struct buf *to)

@@ -78,26 +78,39 @@ int entry_end(struct entry *e, int result, struct orb_err *err)
                        e->out->len - e->start, ENTRY_MAX);
 }
 
+/* Only where a zone can be negated it can be left out as well. */
+static void no_zone(const struct entry *e, const char *zone, unsigned allowed, char *text,
+                    size_t size)
+{
+    bool any = !strcmp(zone, "any");
+    struct near near;
+    char hint[64];
+
+    near_init(&near, zone);
+    near_offer_keys(&near, e->view->zones);
+    if (allowed & ZONE_LOCAL)
+        near_offer(&near, "local");
+    snprintf(text, size, "there is no zone \"%s\"%s", zone,
+             !any                 ? near_text(&near, hint, sizeof(hint))
+             : allowed & ZONE_NOT ? "; leave it out to match any"
+                                  : "; name one");
+}
+
 int entry_put_zone(struct entry *e, const char *leaf, unsigned allowed, struct orb_err *err)
 {
     const char *name = entry_text(e, leaf), *zone = name;
-    char text[160], hint[64];
-    struct near near;
+    char text[160];
 
     if (!name)
         return 0;
-    if (*name == '!' && allowed & ZONE_NOT)
-        zone++;
+    if (*name == '!' && !(allowed & ZONE_NOT))
+        return entry_refuse(e, leaf, "a zone cannot be negated here; name one without !", err);
+    zone += *name == '!';
     if (!strcmp(zone, "local") && !(allowed & ZONE_LOCAL))
         return entry_refuse(e, leaf, "local is this machine and has no interface; name a zone",
                             err);
     if (strcmp(zone, "local") && !cJSON_GetObjectItemCaseSensitive(e->view->zones, zone)) {
-        near_init(&near, zone);
-        near_offer_keys(&near, e->view->zones);
-        if (allowed & ZONE_LOCAL)
-            near_offer(&near, "local");
-        snprintf(text, sizeof(text), "there is no zone %s%s", zone,
-                 near_text(&near, hint, sizeof(hint)));
+        no_zone(e, zone, allowed, text, sizeof(text));
         return entry_refuse(e, leaf, text, err);
     }
     entry_put_text(e, leaf, name);

@@ -165,6 +165,8 @@ static int add_element(const struct view *view, const struct kind *kind, const c
     element.negated = element.text && *element.text == '!';
     if (element.negated)
         element.text++;
+    if (element.text && !strcmp(element.text, "any"))
+        return wrong_at(path, index, item, "is no value here; leave it out to match any", err);
     if (!element.text || element.text[0] != '@')
         return kind->add(&element, out, seen, why) ? 0 : wrong_at(path, index, item, why, err);
     group = cJSON_GetObjectItemCaseSensitive(view->groups, element.text + 1);

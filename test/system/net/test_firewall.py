@@ -178,11 +178,11 @@ def a_refusal_of_the_data_plane_carries_the_configurations_path():
     with Box() as (plane, w):
         methods(w)
         plane.refuse["check"] = Refused({"code": "schema", "path": "/source-nat/10/to",
-                                         "text": "there is no zone wan"})
+                                         "text": "there is no zone \"wan\""})
         running = copy.deepcopy(plane.running)
         firewall = copy.deepcopy(FIREWALL)
         firewall["rules"]["20"]["action"] = "accept"
-        refused(w, "/firewall/nat/source/10/to", "there is no zone wan", firewall=firewall)
+        refused(w, "/firewall/nat/source/10/to", "there is no zone \"wan\"", firewall=firewall)
         assert methods(w) == ["begin", "put", "check", "abort"]
         assert plane.drafts == {} and plane.running == running and w.ping() is None
         plane.refuse.clear()

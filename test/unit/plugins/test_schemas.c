@@ -266,6 +266,25 @@ static const struct {
     {"firewall", "{'nat':{'source':{'10':{'to':'w','exclude':true}}}}",
      "/firewall/nat/source/10/exclude",
      "got 'exclude', which is not known; did you mean action with the value exclude?"},
+    /* the opposite of what was written is no suggestion */
+    {"firewall", "{'rules':{'10':{'action':'drop','protocol':'!tcp'}}}",
+     "/firewall/rules/10/protocol", "got '!tcp'; it cannot be negated here"},
+    {"firewall", "{'rules':{'10':{'action':'drop','state':'!new'}}}", "/firewall/rules/10/state",
+     "got '!new'; it cannot be negated here"},
+    {"firewall", "{'rules':{'10':{'action':'drop','state':['!new']}}}",
+     "/firewall/rules/10/state/0", "got '!new'; it cannot be negated here"},
+    {"firewall", "{'rules':{'10':{'action':'drop','tcp-flags':'!sny'}}}",
+     "/firewall/rules/10/tcp-flags", "got '!sny'; did you mean !syn?"},
+    /* what is expected comes before the length */
+    {"firewall", "{'zones':{'w':{'interfaces':['w0'],'mss-clamp':'clamp-mss-to-pmtu'}}}",
+     "/firewall/zones/w/mss-clamp",
+     "expected pmtu, or a number from 536 to 65495 such as 1452; got 'clamp-mss-to-pmtu'"},
+    {"firewall", "{'rules':{'10':{'action':'drop','state':'established,related'}}}",
+     "/firewall/rules/10/state",
+     "expected one of new, established, related, invalid, untracked; got 'established,related'; "
+     "did you mean a list, ['established', 'related']?"},
+    {"firewall", "{'zones':{'w':{'interfaces':[]}}}", "/firewall/zones/w/interfaces",
+     "expected at least 1 element; got 0"},
     {"routing", "{'static':'default'}", "/routing/static",
      "expected routes by destination network, such as "
      "{'0.0.0.0/0': {'next-hops': {'192.0.2.1': {}}}}; got 'default'"},
