@@ -52,6 +52,7 @@ keyword_fn schema_facets_read_unique;
 keyword_fn schema_facets_read_flag;
 keyword_fn schema_facets_read_words;
 keyword_fn schema_facets_read_names;
+keyword_fn schema_facets_read_instead;
 keyword_fn schema_facets_read_apply;
 keyword_fn schema_facets_read_target;
 keyword_fn schema_facets_read_offer;

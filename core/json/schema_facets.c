@@ -187,6 +187,17 @@ int schema_facets_read_names(struct compile *c, struct schema *s, json_t *value,
     return json_is_array(value) ? 0 : schema_compile_expected(c, "an array of names", value);
 }
 
+int schema_facets_read_instead(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    const char *word;
+    json_t *text;
+
+    json_object_foreach (value, word, text)
+        if (!json_string_length(text))
+            return schema_compile_expected(c, "a text", text);
+    return json_is_object(value) ? 0 : schema_compile_expected(c, "texts by word", value);
+}
+
 int schema_facets_read_apply(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     const char *text = json_string_value(value);

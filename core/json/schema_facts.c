@@ -206,12 +206,16 @@ static int name_fits(const struct schema *s, const char *token, const char *path
 
 static int unknown(const struct schema *s, const char *token, const char *path, struct orb_err *err)
 {
+    unsigned types = schema_finish_types_of(s);
     AUTO(buf) struct buf words = {0};
 
-    if (schema_finish_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY))
+    if (types == SCHEMA_ARRAY || (types & SCHEMA_OBJECT)) {
         schema_words_unknown(s, token, &words);
-    else
+    } else {
         buf_addf(&words, "a value has no members; got \"%.60s\"", token);
+        if (!schema_instead_word(s, token, &words))
+            buf_adds(&words, "; set one value at a time");
+    }
     return orb_fail_at(err, ORB_E_SCHEMA, path, "%s", buf_str(&words));
 }
 

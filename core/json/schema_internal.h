@@ -25,6 +25,8 @@ enum schema_types {
     SCHEMA_ANY = 127,
 };
 
+#define SCHEMA_INSTEAD_BYTES 64 /* longest value that x-orb-instead is looked at for */
+
 enum schema_kind { SCHEMA_NORMAL, SCHEMA_ALWAYS, SCHEMA_NEVER };
 
 struct number {
@@ -177,6 +179,12 @@ void schema_words_range(const struct schema *schema, struct buf *to);
 void schema_words_alternatives(const struct schema_list *list, struct buf *to);
 /* The value that was found, shortened; of a secret one no more than that it is secret. */
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);
+/* What to write instead of the word, by x-orb-instead; false: it says nothing about the word
+ * (schema_instead.c). */
+bool schema_instead_word(const struct schema *schema, const char *word, struct buf *to);
+/* The same for a wrong value, also where it is the name of a member of the object expected. */
+bool schema_instead_value(const struct schema *schema, const struct json_slice *value,
+                          struct buf *to);
 /* The whole sentence about a member that may not be there. */
 void schema_words_unknown(const struct schema *schema, const char *name, struct buf *to);
 

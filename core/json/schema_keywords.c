@@ -267,6 +267,7 @@ static const struct keyword keywords[] = {
     {"x-orb-until", schema_facets_read_words, 0},
     {"x-orb-expected", schema_facets_read_words, 0},
     {"x-orb-also", schema_facets_read_names, 0},
+    {"x-orb-instead", schema_facets_read_instead, 0},
     {"title", schema_facets_read_words, 0},
     {"description", schema_facets_read_words, 0},
     {"default", NULL, 0},

@@ -56,6 +56,7 @@ int schema_value_mismatch(struct check *c, const struct schema *s, const struct 
     if (!c->err || c->quiet)
         return ORB_E_SCHEMA;
     schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
+    schema_instead_value(s, v, &got);
     return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
 }
 
@@ -190,7 +191,8 @@ int schema_value_check_choices(struct check *c, const struct schema *s, const st
         return ORB_E_SCHEMA;
     schema_words_choices(s, &words);
     schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
-    schema_words_near(s, plain, len, &got);
+    if (!schema_instead_value(s, v, &got))
+        schema_words_near(s, plain, len, &got);
     return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words),
                             buf_str(&got));
 }
@@ -226,10 +228,11 @@ static int wrong_text(struct check *c, const struct schema *s, const struct spot
     else
         schema_words_pattern(s, &words);
     schema_words_got(v, secret, &got);
-    if (!secret && !by_format)
-        schema_words_near_example(s, plain, &got);
-    if (!secret)
+    if (!secret && !schema_instead_value(s, v, &got)) {
+        if (!by_format)
+            schema_words_near_example(s, plain, &got);
         schema_words_list(s, plain, &got);
+    }
     return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words),
                             buf_str(&got));
 }

@@ -8,7 +8,7 @@
 #include "core/json/json.h"
 #include "core/json/schema_internal.h"
 
-#define SHOWN_NAMES 12
+#define SHOWN_NAMES 16
 #define SHOWN_BYTES 60
 #define EXAMPLE_BYTES 120 /* of an example that is shown */
 #define KNOWN_MAX 500     /* names looked at for the nearest */
@@ -354,11 +354,12 @@ void schema_words_unknown(const struct schema *s, const char *name, struct buf *
 
     if (count == 0) {
         buf_addf(to, "expected no member of this name; got \"%.60s\"", name);
+        schema_instead_word(s, name, to);
         return;
     }
     buf_adds(to, "expected one of ");
     add_names(names, count, to);
     buf_addf(to, "; got \"%.60s\", which is not known", name);
-    if (!add_meant(s, name, 0, to))
+    if (!schema_instead_word(s, name, to) && !add_meant(s, name, 0, to))
         add_near(name, names, count, to);
 }

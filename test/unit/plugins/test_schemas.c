@@ -275,6 +275,31 @@ static const struct {
      "/firewall/rules/10/state/0", "got '!new'; it cannot be negated here"},
     {"firewall", "{'rules':{'10':{'action':'drop','tcp-flags':'!sny'}}}",
      "/firewall/rules/10/tcp-flags", "got '!sny'; did you mean !syn?"},
+    /* what other programs have here: the text says what to write */
+    {"firewall", "{'rules':{'20':'log'}}", "/firewall/rules/20",
+     "expected an object; got 'log'; log needs a value behind it, such as true"},
+    {"firewall", "{'rules':{'20':'protocol'}}", "/firewall/rules/20",
+     "got 'protocol'; protocol needs a value behind it"},
+    {"firewall", "{'rules':{'20':'disable'}}", "/firewall/rules/20",
+     "got 'disable'; write enabled false"},
+    {"firewall", "{'rules':{'20':{'disable':true}}}", "/firewall/rules/20/disable",
+     "which is not known; write enabled false"},
+    {"firewall", "{'rules':{'20':{'source':'any'}}}", "/firewall/rules/20/source",
+     "got 'any'; leave it out to match any"},
+    {"firewall", "{'rules':{'20':{'protocol':'47'}}}", "/firewall/rules/20/protocol",
+     "pim, vrrp, sctp; got '47'; write gre"},
+    {"firewall", "{'rules':{'20':{'protocol':132}}}", "/firewall/rules/20/protocol",
+     "got 132; write sctp"},
+    {"firewall", "{'zones':{'w':{'interfaces':['w0'],'mss-clamp':'clamp-mss-to-pmtu'}}}",
+     "/firewall/zones/w/mss-clamp", "got 'clamp-mss-to-pmtu'; write pmtu"},
+    {"firewall", "{'rules':{'20':{'action':'drop','limit':{'rate':'10/second'}}}}",
+     "/firewall/rules/20/limit/rate",
+     "expected an integer (packets in the unit of time that per names: second, minute, hour or "
+     "day); got '10/second'"},
+    {"firewall", "{'rules':{'20':{'action':'drop','log-limit':{'rate':'5/minute'}}}}",
+     "/firewall/rules/20/log-limit/rate", "(packets in the unit of time that per names"},
+    {"firewall", "{'default':{'log-limit':{'rate':'5/minute'}}}",
+     "/firewall/default/log-limit/rate", "(packets in the unit of time that per names"},
     /* what is expected comes before the length */
     {"firewall", "{'zones':{'w':{'interfaces':['w0'],'mss-clamp':'clamp-mss-to-pmtu'}}}",
      "/firewall/zones/w/mss-clamp",
@@ -398,6 +423,53 @@ TEST(no_error_of_a_shipped_schema_shows_a_regular_expression)
         each_pattern(files[i], all, &count);
     }
     ck_assert_uint_ge(count, 40);
+}
+
+TEST(a_member_of_a_value_is_told_what_to_write)
+{
+    static const struct {
+        const char *path, *words;
+    } table[] = {
+        {"/rules/20/destination/port", "; write destination-ports instead, such as "},
+        {"/rules/20/source/port", "; write source-ports instead, such as source-ports 22"},
+        {"/rules/20/source/address", "; write the address itself behind source"},
+        {"/rules/20/source/group", "behind source, such as @servers"},
+        {"/rules/20/source/mac-address", "; write source-mac instead"},
+        {"/rules/20/from/lan", "a value has no members; got \"lan\"; set one value at a time"},
+        {"/rules/20/state/established", "; set one value at a time"},
+        {"/nat/destination/1/destination/port", "; write port instead, such as port 22"},
+    };
+    AUTO(schema) struct schema *schema = config_schema("firewall");
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct orb_err err = {0};
+
+        ck_assert_ptr_null(schema_facts_at(schema, table[i].path, &err));
+        ck_assert_msg(strstr(err.text, table[i].words) != NULL, "%s: %s", table[i].path, err.text);
+    }
+}
+
+/* The names of dataplane/policy_icmp.c. */
+TEST(the_description_of_icmp_type_has_its_names)
+{
+    AUTO_FREE char *path = buf_format("%s/dataplane/policy_icmp.c", SOURCE_ROOT);
+    AUTO(buf) struct buf source = {0}, described = {0};
+    struct orb_err err;
+    unsigned count = 0;
+    char *end;
+
+    part("plugins/firewall/schema.json",
+         "/config/properties/rules/additionalProperties/properties/icmp-type/description",
+         &described);
+    ck_assert_int_eq(file_read(path, 1 << 20, &source, &err), 0);
+    for (char *at = strstr(source.data, "icmp_names[] = {"); (at = strstr(at, "{\"")); at = end) {
+        at += 2;
+        end = strchr(at, '"');
+        *end++ = '\0';
+        ck_assert_msg(strstr(described.data, at) != NULL, "%s", at);
+        count++;
+    }
+    ck_assert_uint_ge(count, 28);
 }
 
 TEST(an_object_that_is_missing_is_shown_by_example)
