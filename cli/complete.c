@@ -170,10 +170,10 @@ static void offer_arguments(struct offer *o, const struct typed *t)
     o->words = t->words + t->own;
     o->count = t->count - t->own;
     grammar_last(rest, &last);
+    o->only_there = last.optional || !grammar_is(last.word, "VALUE");
     while (grammar_next(&rest, &item)) {
         if (item.option)
             continue;
-        o->is_last = item.word.p == last.word.p;
         if (at == o->count || (at < o->count && (loose || item.repeated)))
             kinds_offer(item.word, o);
         loose |= item.repeated;
@@ -183,7 +183,7 @@ static void offer_arguments(struct offer *o, const struct typed *t)
 
 static void offer_option_value(struct offer *o, struct grammar_item item)
 {
-    o->is_last = true;
+    o->only_there = true;
     kinds_offer(item.value, o);
 }
 

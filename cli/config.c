@@ -228,7 +228,7 @@ const struct command config_commands[] = {
      "the running configuration", config_show},
     {"config set", "PATH... VALUE", "set a value in your candidate (a list gets one more)",
      config_edit_set},
-    {"config delete", "PATH...", "delete from your candidate (PATH... VALUE: one of a list)",
+    {"config delete", "PATH... [VALUE]", "delete from your candidate (VALUE: one of a list)",
      config_edit_delete},
     {"config load", "FILE [--merge|--replace]", "load a JSON file into your candidate (- stdin)",
      config_edit_load},

@@ -146,9 +146,10 @@ static void offer_places(const struct place *place)
     size_t i;
 
     json_object_foreach (json_object_get(place->node, "members"), name, member) {
-        if (!place->o->is_last || is_there(names, name))
+        if (!place->o->only_there || is_there(names, name))
             offer_member(place, name, member, table_text(member, "description"));
     }
+    place->o->more |= is_map && json_is_true(json_object_get(place->node, "more"));
     if (is_map)
         json_array_foreach (names, i, one)
             offer_member(place, name_of(one), entry, table_text(entry, "description"));
@@ -177,6 +178,8 @@ void kinds_config_path(struct offer *o)
         return; /* a pointer is the whole path */
     if (!o->count && *o->word == '/') {
         split(o->word, &parent, &name);
+        if (!strcmp(buf_str(&parent), "/"))
+            return; /* no member has an empty name */
         place.parent = buf_str(&parent);
     } else {
         cli_pointer(o->count, o->words, &parent);
@@ -184,7 +187,10 @@ void kinds_config_path(struct offer *o)
     }
     place.node = node = schema_at(o, buf_str(&parent), buf_str(&name));
     offer_places(&place);
-    if (json_is_true(json_object_get(node, "map")))
+    if (!json_is_true(json_object_get(node, "map")))
+        return;
+    o->open = !name.len && !o->only_there;
+    if (!o->only_there)
         hint_value(o, json_object_get(node, "propertyNames"), table_text(node, "description"));
 }
 
@@ -219,22 +225,81 @@ static void offer_choices(struct offer *o, const json_t *node, const json_t *usu
     }
 }
 
-/* Names begin with "!" for all others: many, so they are offered once one is typed. */
-static void offer_names(struct offer *o, const json_t *names)
+/* Of the names at a path, is there one that begins with mark? Those that were cut count. */
+static bool has_marked(struct offer *o, const char *path, const json_t *node, const char *mark)
 {
+    AUTO(json_t) json_t *rest = NULL;
     const json_t *one;
-    bool others = false;
     size_t i;
 
-    json_array_foreach (names, i, one) {
-        const char *name = name_of(one);
+    json_array_foreach (json_object_get(node, "names"), i, one)
+        if (!strncmp(name_of(one), mark, strlen(mark)))
+            return true;
+    if (json_is_true(json_object_get(node, "more")))
+        rest = schema_at(o, path, mark);
+    return json_array_size(json_object_get(rest, "names")) > 0;
+}
 
-        others |= *name == '!';
-        if (*name != '!' || *o->word == '!')
-            offer_add(o, name, NULL);
-    }
-    if (others && !*o->word)
+/* "!" stands for all others, "@" for groups. Of many names only some come in a reply: both are
+ * offered before them. */
+static void offer_marks(struct offer *o, const char *path, const json_t *node)
+{
+    bool more = json_is_true(json_object_get(node, "more"));
+    AUTO(buf) struct buf group = {0};
+
+    buf_addf(&group, "%s@", o->word);
+    if (!*o->word && has_marked(o, path, node, "!"))
         offer_add(o, "!", "all others");
+    if (more && (!*o->word || !strcmp(o->word, "!")) && has_marked(o, path, node, buf_str(&group)))
+        offer_add(o, buf_str(&group), "a group");
+}
+
+/* Names begin with "!" for all others: many, so they are offered once one is typed. */
+static void offer_names(struct offer *o, const json_t *node)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_object_get(node, "names"), i, one)
+        if (*name_of(one) != '!' || *o->word == '!')
+            offer_add(o, name_of(one), NULL);
+    o->more |= json_is_true(json_object_get(node, "more"));
+}
+
+/* Is a value possible that is none of those offered? */
+static bool takes_others(const json_t *node)
+{
+    static const char *const closed[] = {"enum", "const", "x-orb-ref"};
+
+    for (size_t i = 0; i < ARRAY_LEN(closed); i++)
+        if (json_object_get(node, closed[i]))
+            return false;
+    return is_of(node, "string") || is_of(node, "integer") || is_of(node, "number") ||
+           (json_object_get(node, "items") && takes_others(json_object_get(node, "items")));
+}
+
+/* What one value can be taken out of: the list at path in the candidate. */
+static void offer_elements(struct offer *o, const char *path, const json_t *node)
+{
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    const json_t *value, *one;
+    struct json_write w = json_write_to(&input);
+    size_t i;
+
+    if (!is_of(node, "array") || json_object_get(node, "x-orb-secret") ||
+        json_object_get(json_object_get(node, "items"), "x-orb-secret"))
+        return;
+    json_write_object(&w, NULL);
+    json_write_string(&w, "source", "candidate");
+    json_write_string(&w, "path", path);
+    json_write_end(&w);
+    tree = offer_ask(o, "config@1", "get", buf_str(&input));
+    value = json_object_get(tree, "value");
+    if (!json_is_array(value))
+        offer_scalar(o, value, NULL);
+    json_array_foreach (value, i, one)
+        offer_scalar(o, one, NULL);
 }
 
 void kinds_config_value(struct offer *o)
@@ -247,12 +312,18 @@ void kinds_config_value(struct offer *o)
     node = schema_at(o, buf_str(&path), o->word);
     if (!node || is_of(node, "object"))
         return;
+    if (o->only_there) {
+        offer_elements(o, buf_str(&path), node);
+        return;
+    }
     usual = json_object_get(node, "default");
     if (!json_object_get(node, "x-orb-secret")) {
         offer_choices(o, node, usual);
         offer_choices(o, json_object_get(node, "items"), NULL);
-        offer_names(o, json_object_get(node, "names"));
         offer_scalar(o, usual, usual);
+        offer_marks(o, buf_str(&path), node);
+        offer_names(o, node);
     }
+    o->open = !*o->word && takes_others(node);
     hint_value(o, node, table_text(node, "description"));
 }

@@ -24,9 +24,13 @@ static bool is_offered(const struct offer *o, const char *candidate)
 
 void offer_add(struct offer *o, const char *candidate, const char *help)
 {
-    if (!*candidate || strncmp(candidate, o->word, strlen(o->word)) || o->found == OFFER_MOST ||
-        !text_is_plain(candidate) || is_offered(o, candidate))
+    if (!*candidate || strncmp(candidate, o->word, strlen(o->word)) || !text_is_plain(candidate) ||
+        is_offered(o, candidate))
         return;
+    if (o->found == OFFER_MOST) {
+        o->more = true;
+        return;
+    }
     o->list = xrealloc(o->list, (o->found + 1) * sizeof(o->list[0]));
     o->list[o->found++] = (struct offered){xstrdup(candidate), xstrdup(help ? help : "")};
 }
@@ -51,13 +55,17 @@ static void print_one(const struct offer *o, const struct offered *one)
 
 void offer_print(struct offer *o)
 {
+    bool shows_hint = o->hint.len && (!o->found || o->open);
+
     for (unsigned i = 0; i < o->found; i++) {
         print_one(o, &o->list[i]);
         free(o->list[i].word);
         free(o->list[i].help);
     }
-    if (o->hint.len)
+    if (shows_hint)
         out("\t%s\n", buf_str(&o->hint));
+    if (o->more)
+        out("\t… more; type the beginning of the name\n");
     free(o->list);
     o->list = NULL;
     o->found = 0;

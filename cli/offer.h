@@ -14,21 +14,26 @@ struct offer {
     int count;
     const char *word; /* typed so far */
     const char *lead; /* what stands before it in the same argument: "--format=" */
-    bool is_last;     /* no further argument is expected behind this one */
+    bool only_there;  /* only what there is can be named: the command writes no value */
     bool in_line;     /* printed for a line of a shell: quoted, without the part before skip */
     size_t skip;
     char quote;
     struct offered *list;
     unsigned found;
+    bool more; /* there are candidates that are not in the list */
+    bool open; /* nothing is typed yet, and what is no candidate is possible, too */
     struct buf hint;
 };
 
 /* Offers candidate when it begins with what is typed, is not offered yet, and can be printed
  * unchanged. help: what it is, cut when it is long; may be NULL. */
 void offer_add(struct offer *o, const char *candidate, const char *help);
-/* What is expected here, for people; the first one counts. */
+/* What is expected here, for people; the first one counts. Printed without candidates, or when
+ * open.
+ */
 void offer_hint(struct offer *o, const char *text);
-/* Prints all and frees it. */
+/* Prints all and frees it. With a line that has no word (the hint, more) a shell inserts nothing:
+ * it lists. */
 void offer_print(struct offer *o);
 /* A reply of the daemon; NULL when there is none, for whatever reason. The caller releases it. */
 json_t *offer_ask(struct offer *o, const char *to, const char *method, const char *input);

@@ -16,6 +16,7 @@ from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E4
 from expressions import TABLE, TREE  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
+MORE = "… more; type the beginning of the name"
 FILES = os.path.join(HERE, "..", "..", "..", "cli", "completions")
 
 
@@ -28,8 +29,8 @@ def lines(box, *words, user=None):
     args = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
     done = run(*args, f"{BUILD}/orbctl", "complete", "--", *words, env=environment(box))
     expect(done.returncode == 0 and not done.stderr, f"{words}: {done}")
-    found = dict(line.split("\t", 1) for line in done.stdout.splitlines())
-    return {w: h for w, h in found.items() if w}, found.get("", "")
+    found = [line.split("\t", 1) for line in done.stdout.splitlines()]
+    return {w: h for w, h in found if w}, "\n".join(h for w, h in found if not w)
 
 
 def offered(box, line, *wanted, hint=""):
@@ -106,12 +107,36 @@ def expression(box, what, pointer, wanted):
     last, parent = pointer.rsplit("/", 1)[1], pointer.rsplit("/", 1)[0]
     under, _ = lines(box, "config", "set", pointer)
     expect({pointer, f"{pointer}/"} & set(under) or last.isdigit(), f"{parent} does not offer {last}: {list(under)}")
-    if not hint:
+    if not hint and not found:
         found, hint = lines(box, "config", "set", f"{pointer}/")
     words = {"boolean": "true", "integer": "number", "cidr": "prefix length"}
     text = " ".join([*found, *more, hint])
     for word in wanted:
         expect(words.get(word, word) in text, f"{what}: {pointer} does not offer {word}: {text}")
+
+
+def maps(box):
+    """A new name is possible wherever one is written: the hint says which, beside the names that there are."""
+    offered(box, "config set firewall notrack ", "10", hint="a number from 1")
+    offered(box, "config set /firewall/notrack/", "/firewall/notrack/10/", hint="a number from 1")
+    offered(box, "config set routing policy ", "20", hint="a number from 1")
+    offered(box, "config set routing static 0.0.0.0/0 next-hops ", "192.0.2.1", hint="an address, or ADDRESS%INTERFACE")
+    offered(box, "config set routing static 10.99.0.0/16 next-hops ", hint="an address, or ADDRESS%INTERFACE")
+    for verb in ("show", "delete"):
+        expect(not lines(box, "config", verb, "firewall", "notrack", "")[1], f"{verb} takes no new name")
+
+
+def elements(box):
+    """delete takes one value out of a list."""
+    for path in ("firewall groups friends addresses", "/firewall/groups/friends/addresses"):
+        found = offered(box, f"config delete {path} ", "10.1.0.0/24", "2001:db8:1::/64")
+        expect(len(found) == 2, f"{list(found)}")
+        expect(set(offered(box, f"config delete {path} 10")) == {"10.1.0.0/24"}, "those that begin so")
+        expect(not lines(box, "config", "delete", *path.split(), "10.1.0.0/24", "")[0], "nothing behind it")
+    expect(set(offered(box, "config delete firewall rules 10 destination-ports ")) == {"domain", "@web", "8080"}, "numbers, too")
+    expect(set(offered(box, "config delete firewall rules 11 destination-ports ")) == {"!ssh"}, "a single one")
+    expect("10.1.0.0/24" not in lines(box, "config", "show", "firewall", "groups", "friends", "addresses", "")[0], "show takes none")
+    expect(not lines(box, "config", "set", "//")[0], "no member has an empty name")
 
 
 # ---- who, and how much ----
@@ -155,9 +180,32 @@ def many(box):
     with open(f"{box.dir}/many.json", "w") as f:
         json.dump({**TREE, "firewall": {**TREE["firewall"], "rules": rules}}, f)
     box.ctl("config", "load", f"{box.dir}/many.json", "--replace")
-    expect(len(lines(box, "config", "set", "firewall", "rules", "")[0]) == 500, "at most 500")
+    found, said = lines(box, "config", "set", "firewall", "rules", "")
+    expect(len(found) == 500 and said.endswith(MORE), f"at most 500, and that there are more: {said}")
     found = lines(box, "config", "set", "/firewall/rules/299")[0]
     expect(set(found) == {f"/firewall/rules/{n}/" for n in (299, *range(2990, 3000))}, f"those that begin so: {list(found)}")
+    expect(MORE not in lines(box, "config", "set", "/firewall/rules/299")[1], "these are all")
+    box.ctl("config", "discard")
+
+
+def cut(box):
+    """A part that only those have in common which were not cut is not inserted; what stands for others comes before them."""
+    groups = {f"g{n:04d}": {"addresses": ["10.0.0.1"]} for n in range(900)}
+    rules = {str(n): {"action": "accept", "from": "lan"} for n in range(1000, 4000)}
+    with open(f"{box.dir}/cut.json", "w") as f:
+        json.dump({**TREE, "firewall": {**TREE["firewall"], "groups": groups, "rules": rules}}, f)
+    box.ctl("config", "load", f"{box.dir}/cut.json", "--replace")
+    source = "config set firewall rules 1000 source "
+    expect(list(offered(box, source, hint=MORE))[:2] == ["!", "@"], f"{list(offered(box, source))[:9]}")
+    expect(list(offered(box, source + "!", hint=MORE))[0] == "!@", f"{list(offered(box, source + '!'))[:9]}")
+    os.mkdir(f"{box.dir}/files")
+    for n in range(600):
+        open(f"{box.dir}/files/f{n:03d}", "w").close()
+    offered(box, f"config load {box.dir}/files/", hint=MORE)
+    for shell in (in_bash, in_zsh):
+        shell(box, [(line + "\t", line) for line in (
+            "orbctl config set firewall rules ", "orbctl config set /firewall/rules/", f"orbctl {source}", f"orbctl {source}'@", f"orbctl {source}@",
+            "orbctl config load files/")] + [(f"orbctl {source}@g089\t", f"orbctl {source}@g089"), (f"orbctl {source}@g0899\t", f"orbctl {source}@g0899 ")])
     box.ctl("config", "discard")
 
 
@@ -242,10 +290,35 @@ TYPED = [("orbctl confi\t", "orbctl config "), ("orbctl config del\t", "orbctl c
          ("orbctl service restart fire\t", "orbctl service restart firewall ")]
 
 
-def in_bash(box):
+# Something else than the candidates is possible: nothing is inserted before a letter is typed.
+OPEN = [("orbctl config set firewall zones wan mss-clamp \t", "orbctl config set firewall zones wan mss-clamp "),
+        ("orbctl config set firewall zones wan mss-clamp p\t", "orbctl config set firewall zones wan mss-clamp pmtu "),
+        ("orbctl config set firewall rules 10 source \t", "orbctl config set firewall rules 10 source "),
+        ("orbctl config set routing tables \t", "orbctl config set routing tables "), ("orbctl config set /routing/tables/\t", "orbctl config set /routing/tables/"),
+        ("orbctl config set routing tables g\t", "orbctl config set routing tables guests "),
+        ("orbctl config delete routing tables \t", "orbctl config delete routing tables guests "),
+        ("orbctl config delete firewall groups friends addresses 10\t", "orbctl config delete firewall groups friends addresses 10.1.0.0/24 "),
+        ("orbctl config set //\t", "orbctl config set //")]
+
+
+def in_bash(box, typed):
     bash = Terminal(box, ["bash", "--norc", "--noprofile", "-i"], BASH)
     try:
-        for typed, wanted in [*TYPED, ("orbctl config set firewall rules 10 from '!la\t", "orbctl config set firewall rules 10 from '!lan' "),
+        keys(bash, typed)
+    finally:
+        bash.close()
+
+
+def keys(shell, pairs):
+    for typed, wanted in pairs:
+        got = shell.line(typed)
+        expect(got.rstrip() == wanted.rstrip(), f"{typed!r} became {got!r}, not {wanted!r}")
+
+
+def bash_alone(box):
+    bash = Terminal(box, ["bash", "--norc", "--noprofile", "-i"], BASH)
+    try:
+        for typed, wanted in [*TYPED, *OPEN, ("orbctl config set firewall rules 10 from '!la\t", "orbctl config set firewall rules 10 from '!lan' "),
                               ("orbctl config set firewall rules 10 from !la\t", "orbctl config set firewall rules 10 from \\!lan "),
                               ("orbctl config load odd/wit\t", "orbctl config load odd/with\\ blank ")]:
             got = bash.line(typed)
@@ -255,19 +328,25 @@ def in_bash(box):
         bash.send("\x15orbctl config set firewall rules 16 limit rate \t\t")
         bash.wait("a number from 1 to 1000000")
         expect(bash.line("") == "orbctl config set firewall rules 16 limit rate ", "a hint is not inserted")
+        bash.send("orbctl config set firewall rules 10 source \t\t")
+        bash.wait("@friends.*an address, prefix, range or @GROUP")
+        expect(bash.line("") == "orbctl config set firewall rules 10 source ", "nothing is inserted")
+        bash.send("orbctl config set firewall zones wan mss-clamp \t\t")
+        bash.wait("pmtu.*a number from 536")
+        expect(bash.line("") == "orbctl config set firewall zones wan mss-clamp ", "nothing is inserted")
     finally:
         bash.close()
 
 
-def in_zsh(box):
+def in_zsh(box, pairs):
+    if not shutil.which("zsh"):
+        return
     run("zsh", "-n", f"{FILES}/_orbctl")
     zsh = Terminal(box, ["zsh", "-f", "-i"], [
         "unsetopt zle_bracketed_paste beep; PS1='ready> '", f"fpath=('{FILES}' $fpath); autoload -Uz compinit; compinit -u -D",
         "tell() { print -r -- \"<<$BUFFER>>\"; }; zle -N tell; bindkey -e; bindkey '^X' tell"])
     try:
-        for typed, wanted in TYPED:
-            got = zsh.line(typed)
-            expect(got.rstrip() == wanted.rstrip(), f"{typed!r} became {got!r}, not {wanted!r}")
+        keys(zsh, pairs)
     finally:
         zsh.close()
 
@@ -297,16 +376,19 @@ def main():
         tap.test("what the daemon knows", live, box)
         tap.test("places of the configuration, segment by segment and in words", places, box)
         tap.test("references", references, box)
+        tap.test("new names", maps, box)
+        tap.test("values of a list", elements, box)
         for what, pointer, words, _ in TABLE:
             tap.test(f"offered: {what}", expression, box, what, pointer, words)
         tap.test("only what the role may read", roles, box)
         tap.test("no secret", secrets, box)
         tap.test("3000 rules", many, box)
         tap.test("names that would act on a terminal", hostile, box)
-        tap.test("bash in a terminal", in_bash, box)
-        for shell, test in (("zsh", in_zsh), ("fish", in_fish)):
+        tap.test("more than are shown", cut, box)
+        tap.test("bash in a terminal", bash_alone, box)
+        for shell, test, *pairs in (("zsh", in_zsh, [*TYPED, *OPEN]), ("fish", in_fish)):
             if shutil.which(shell):
-                tap.test(shell, test, box)
+                tap.test(shell, test, box, *pairs)
             else:
                 tap.skip(shell, f"{shell} is not installed")
         tap.test("a daemon that says nothing", silent, box)
