@@ -68,7 +68,10 @@ static void hint_value(struct offer *o, const json_t *node, const char *descript
     AUTO(buf) struct buf hint = {0};
     size_t i;
 
-    buf_adds(&hint, table_text(node, "x-orb-expected"));
+    if (!is_of(node, "string"))
+        add_range(node, &hint); /* exact, where x-orb-expected may say what is counted */
+    if (!hint.len)
+        buf_adds(&hint, table_text(node, "x-orb-expected"));
     if (!hint.len)
         buf_adds(&hint, table_text(items, "x-orb-expected"));
     if (!hint.len)
