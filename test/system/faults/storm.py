@@ -1,7 +1,10 @@
 """What a storm does to an appliance: links, addresses, routes and neighbours that come and go, another program that flushes nftables, takes programs away and switches settings, services that die, commits meanwhile."""
+import collections
+import contextlib
 import glob
 import os
 import random
+import re
 import signal
 
 import fastpath
@@ -99,12 +102,22 @@ class Storm:
         self.box.start(wait=False)
 
 
+def kinds_of_descriptors(pid):
+    """What the descriptors of pid lead to, numbers left out, and how many of each."""
+    kinds = collections.Counter()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            kinds[re.sub(r"[0-9]+", "", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+    return kinds
+
+
 class Belongings:
     """What the appliance holds of the machine."""
 
     def __init__(self, box):
         host = find_host(box)
-        self.descriptors = len(os.listdir(f"/proc/{host}/fd"))
+        self.kinds = kinds_of_descriptors(host)
+        self.descriptors = sum(self.kinds.values())
         self.zombies = sum(state_of(p) == "Z" for p in children(host))
         self.processes = len(children(host))
         self.cgroups = sorted(os.path.basename(p) for p in cgroups(box.instance, "*"))
@@ -116,6 +129,8 @@ class Belongings:
         for name in ("descriptors", "zombies", "processes"):
             if getattr(self, name) > getattr(before, name):
                 found.append(f"{getattr(self, name)} {name}, {getattr(before, name)} before")
+        if self.descriptors > before.descriptors:
+            found.append(f"of these {dict(self.kinds - before.kinds)}")
         for name in ("cgroups", "pins"):
             if getattr(self, name) != getattr(before, name):
                 found.append(f"{name} {getattr(self, name)}, {getattr(before, name)} before")
