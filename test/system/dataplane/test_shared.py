@@ -69,6 +69,15 @@ def objects(word):
         lab.sh(f"ip -n {L.router} {line}")
 
 
+def noticed(d, mode, number):
+    """No event tells of a setting: it is read within 100 ms, and conversations begun before may change their way."""
+    end = time.monotonic() + 60
+    while mode != "off" and ("share a route" in d.status()["ports"]["r1"].get("reason", "")) != (number != 0):
+        if time.monotonic() > end:
+            raise TimeoutError(f"policy {number} is not noticed within 60 s")
+        time.sleep(0.02)
+
+
 for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(policy(mode))
@@ -76,6 +85,7 @@ for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
     shared("replace")
     for number in (0, 1, 3):
         L.run(L.router, ["sysctl", "-qw", f"net.ipv4.fib_multipath_hash_policy={number}", f"net.ipv6.fib_multipath_hash_policy={number}"])
+        noticed(d, mode, number)
         L.run(L.router, ["conntrack", "-F"], check=False)
         d.say("tend")
         for host in (V4, V6):
