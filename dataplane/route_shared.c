@@ -1,9 +1,9 @@
 /* Multipath routes. With net.ipv4.fib_multipath_hash_policy=1 (and IPv6's) the kernel chooses the
  * next hop by the hash that a network card or the sending socket gave the packet (skb->l4_hash),
  * which bpf_fib_lookup() does not have: it would choose another one, in the middle of a connection.
- * With 3 it chooses by fib_multipath_hash_fields, and bpf_fib_lookup() another one (seen on Linux
- * 6.18 with ports). So packets over such a next hop are left to the kernel. With the other
- * policies both use the same fields of the packet. */
+ * With 2 (IPv6) and 3 (with ports in fib_multipath_hash_fields) it chose another one, too, on Linux
+ * 6.18. So packets over such a next hop are left to the kernel, unless the policy is 0:
+ * addresses, and IPv6's flow label, which both go by. */
 #include "dataplane/route_shared.h"
 
 #include <linux/rtnetlink.h>
@@ -14,8 +14,7 @@
 #include "dataplane/foreign.h"
 #include "dataplane/dataplane_internal.h"
 
-#define BY_SKB 1 /* of fib_multipath_hash_policy */
-#define BY_FIELDS 3
+#define BY_ADDRESSES 0 /* of fib_multipath_hash_policy */
 
 /* Adds an interface; false: it is there. 0: any, or there is no room for more. */
 static bool add(struct route_shares *shares, uint32_t ifindex)
@@ -64,8 +63,8 @@ bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h)
 void route_shared_note(struct dataplane *dp, struct foreign *foreign)
 {
     static const char *const why[] = {
-        "next hops that share a route, with net.ipv4.fib_multipath_hash_policy 1 or 3",
-        "next hops that share a route, with net.ipv6.fib_multipath_hash_policy 1 or 3"};
+        "next hops that share a route, with net.ipv4.fib_multipath_hash_policy other than 0",
+        "next hops that share a route, with net.ipv6.fib_multipath_hash_policy other than 0"};
     static const uint32_t flags[] = {FOREIGN_IP4 | FOREIGN_NEW4, FOREIGN_IP6 | FOREIGN_NEW6};
 
     bool taken = false;
@@ -74,7 +73,7 @@ void route_shared_note(struct dataplane *dp, struct foreign *foreign)
         const struct route_shares *shares = &dp->mtus.shares[f];
         uint32_t policy = f ? foreign->hash6 : foreign->hash4;
 
-        if (policy != BY_SKB && policy != BY_FIELDS)
+        if (policy == BY_ADDRESSES)
             continue;
         taken |= shares->any || shares->count;
         if (shares->any)
