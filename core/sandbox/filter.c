@@ -1,6 +1,5 @@
-/* System calls a worker may make. Three classes: allowed; refused with an errno that common
- * libraries handle (EPERM, or ENOSYS/EACCES where they probe); and fatal, for calls that only an
- * attack makes. Note: filter A allows seccomp(2) for one pointer only, see FILTER_ADDRESS. */
+/* System calls a worker may make: those of filter_calls.c whatever their arguments, and those whose
+ * arguments decide. Note: filter A allows seccomp(2) for one pointer only, see FILTER_ADDRESS. */
 #include "core/sandbox/filter.h"
 
 #include <errno.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/sandbox/filter_calls.h"
 #include "core/sandbox/launch.h"
 
 #ifndef MSG_FASTOPEN
@@ -30,179 +30,6 @@
 
 /* CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|SETTLS|PARENT_SETTID|CHILD_CLEARTID: pthread_create */
 #define CLONE_THREAD_FLAGS 0x3d0f00u
-
-/* The event loop, memory, time, own identity, descriptors already held. */
-static const int allowed[] = {
-    SCMP_SYS(read),
-    SCMP_SYS(readv),
-    SCMP_SYS(write),
-    SCMP_SYS(writev),
-    SCMP_SYS(recvfrom),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(recvmmsg),
-    SCMP_SYS(close),
-    SCMP_SYS(shutdown),
-    SCMP_SYS(accept),
-    SCMP_SYS(accept4),
-    SCMP_SYS(listen),
-    SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername),
-    SCMP_SYS(sendfile),
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait),
-    SCMP_SYS(epoll_pwait2),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(epoll_create1),
-    SCMP_SYS(eventfd2),
-    SCMP_SYS(timerfd_create),
-    SCMP_SYS(timerfd_settime),
-    SCMP_SYS(timerfd_gettime),
-    SCMP_SYS(poll),
-    SCMP_SYS(ppoll),
-    SCMP_SYS(select),
-    SCMP_SYS(pselect6),
-    SCMP_SYS(pipe2),
-    SCMP_SYS(pipe),
-    SCMP_SYS(dup),
-    SCMP_SYS(dup2),
-    SCMP_SYS(dup3),
-    SCMP_SYS(lseek),
-    SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),
-    SCMP_SYS(stat),
-    SCMP_SYS(lstat),
-    SCMP_SYS(futex),
-    SCMP_SYS(brk),
-    SCMP_SYS(sched_yield),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(membarrier),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_getres),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(nanosleep),
-    SCMP_SYS(gettimeofday),
-    SCMP_SYS(time),
-    SCMP_SYS(getcpu),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
-    SCMP_SYS(getpid),
-    SCMP_SYS(gettid),
-    SCMP_SYS(getppid),
-    SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),
-    SCMP_SYS(getgid),
-    SCMP_SYS(getegid),
-    SCMP_SYS(uname),
-    SCMP_SYS(getrusage),
-    SCMP_SYS(sysinfo),
-    SCMP_SYS(getrlimit),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(set_tid_address),
-    SCMP_SYS(rseq),
-};
-
-/* What dlopen needs on top; the directories it may read are Landlock's business. */
-static const int allowed_loading[] = {
-    SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink),
-};
-
-/* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: the
- * host finds plain files only. */
-static const int allowed_state[] = {
-    SCMP_SYS(access),          SCMP_SYS(faccessat), SCMP_SYS(faccessat2),      SCMP_SYS(rename),
-    SCMP_SYS(renameat),        SCMP_SYS(unlink),    SCMP_SYS(unlinkat),        SCMP_SYS(mkdir),
-    SCMP_SYS(mkdirat),         SCMP_SYS(rmdir),     SCMP_SYS(fsync),           SCMP_SYS(fdatasync),
-    SCMP_SYS(ftruncate),       SCMP_SYS(truncate),  SCMP_SYS(getdents64),      SCMP_SYS(fadvise64),
-    SCMP_SYS(flock),           SCMP_SYS(utimensat), SCMP_SYS(pread64),         SCMP_SYS(pwrite64),
-    SCMP_SYS(preadv),          SCMP_SYS(pwritev),   SCMP_SYS(copy_file_range), SCMP_SYS(getcwd),
-    SCMP_SYS(umask),           SCMP_SYS(statx),     SCMP_SYS(statfs),          SCMP_SYS(fstatfs),
-    SCMP_SYS(sync_file_range), SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
-};
-
-/* Calls libraries probe for and have a way around. */
-static const int unknown[] = {
-    SCMP_SYS(clone3),      SCMP_SYS(io_uring_setup), SCMP_SYS(openat2),
-    SCMP_SYS(close_range), SCMP_SYS(futex_waitv),
-};
-
-/* Used only by attacks: the worker is killed by SIGSYS, which it cannot catch. */
-static const int deadly[] = {
-    SCMP_SYS(ptrace),
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(bpf),
-    SCMP_SYS(mount),
-    SCMP_SYS(umount2),
-    SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
-    SCMP_SYS(fsopen),
-    SCMP_SYS(fsmount),
-    SCMP_SYS(fspick),
-    SCMP_SYS(fsconfig),
-    SCMP_SYS(open_tree),
-    SCMP_SYS(move_mount),
-    SCMP_SYS(mount_setattr),
-    SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load),
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(delete_module),
-    SCMP_SYS(keyctl),
-    SCMP_SYS(add_key),
-    SCMP_SYS(request_key),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(setns),
-    SCMP_SYS(unshare),
-    SCMP_SYS(execve),
-    SCMP_SYS(execveat),
-    SCMP_SYS(reboot),
-    SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),
-    SCMP_SYS(open_by_handle_at),
-    SCMP_SYS(name_to_handle_at),
-    SCMP_SYS(io_uring_enter),
-    SCMP_SYS(io_uring_register),
-    SCMP_SYS(iopl),
-    SCMP_SYS(ioperm),
-    SCMP_SYS(modify_ldt),
-    SCMP_SYS(setuid),
-    SCMP_SYS(setresuid),
-    SCMP_SYS(setreuid),
-    SCMP_SYS(setgid),
-    SCMP_SYS(setresgid),
-    SCMP_SYS(setregid),
-    SCMP_SYS(setgroups),
-    SCMP_SYS(setfsuid),
-    SCMP_SYS(setfsgid),
-    SCMP_SYS(capset),
-    SCMP_SYS(quotactl),
-    SCMP_SYS(acct),
-    SCMP_SYS(settimeofday),
-    SCMP_SYS(clock_settime),
-    SCMP_SYS(adjtimex),
-    SCMP_SYS(clock_adjtime),
-    SCMP_SYS(sethostname),
-    SCMP_SYS(setdomainname),
-    SCMP_SYS(personality),
-    SCMP_SYS(syslog),
-    SCMP_SYS(kcmp),
-    SCMP_SYS(pidfd_getfd),
-    SCMP_SYS(process_madvise),
-    SCMP_SYS(mknod),
-    SCMP_SYS(mknodat),
-    SCMP_SYS(vhangup),
-    SCMP_SYS(fanotify_init),
-    SCMP_SYS(lookup_dcookie),
-    SCMP_SYS(remap_file_pages),
-};
 
 struct option {
     int level, name;
@@ -218,19 +45,6 @@ static const struct option socket_options[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
 };
 
-static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t count)
-{
-    int r;
-
-    for (size_t i = 0; i < count; i++) {
-        r = seccomp_rule_add(f, action, list[i], 0);
-        if (r < 0 && r != -EDOM) /* EDOM: this architecture has no such call */
-            return r;
-    }
-    return 0;
-}
-
-#define ADD_LIST(f, action, list) add_list((f), (action), (list), ARRAY_LEN(list))
 #define ALLOW_IF(f, call, ...)                                                                     \
     seccomp_rule_add_array((f), SCMP_ACT_ALLOW, SCMP_SYS(call),                                    \
                            ARRAY_LEN(((struct scmp_arg_cmp[]){__VA_ARGS__})),                      \
@@ -361,13 +175,12 @@ static int add_process_calls(scmp_filter_ctx f)
 
 static int build_a(scmp_filter_ctx f, unsigned profile)
 {
-    static const int newer[] = {SCMP_SYS(statx), SCMP_SYS(faccessat2)};
-    int r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed);
+    int r = filter_calls_add(f, FILTER_CALLS_ALLOWED);
 
     if (!r)
-        r = ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), unknown);
+        r = filter_calls_add(f, FILTER_CALLS_UNKNOWN);
     if (!r)
-        r = ADD_LIST(f, SCMP_ACT_KILL_PROCESS, deadly);
+        r = filter_calls_add(f, FILTER_CALLS_FATAL);
     if (!r)
         r = add_descriptor_calls(f, profile);
     if (!r)
@@ -379,20 +192,16 @@ static int build_a(scmp_filter_ctx f, unsigned profile)
     if (!r)
         r = add_process_calls(f);
     if (!r)
-        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_loading);
+        r = filter_calls_add(f, FILTER_CALLS_LOADING);
     if (r)
         return r;
-    return profile & FILTER_STATE ? ADD_LIST(f, SCMP_ACT_ALLOW, allowed_state)
-                                  : ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), newer);
+    return filter_calls_add(f, profile & FILTER_STATE ? FILTER_CALLS_STATE : FILTER_CALLS_NO_STATE);
 }
 
 /* Filters add up and the stricter result applies: B removes what A still allowed and leaves the
  * rest to it. The cost of loading depends on the length. */
 static int build_b(scmp_filter_ctx f, unsigned profile)
 {
-    static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
-                                SCMP_SYS(faccessat), SCMP_SYS(creat)};
-    static const int reads[] = {SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink)};
     const struct scmp_arg_cmp executable = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
     /* A file in /state that was removed would live on in its mapping, unseen. */
     const struct scmp_arg_cmp of_file = SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0);
@@ -405,9 +214,9 @@ static int build_b(scmp_filter_ctx f, unsigned profile)
     if (!r)
         r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
     if (!r && !(profile & FILTER_STATE))
-        r = ADD_LIST(f, SCMP_ACT_ERRNO(EACCES), opens);
+        r = filter_calls_add(f, FILTER_CALLS_LOADED_OPENS);
     if (!r && !(profile & FILTER_STATE))
-        r = ADD_LIST(f, SCMP_ACT_ERRNO(EPERM), reads);
+        r = filter_calls_add(f, FILTER_CALLS_LOADED_READS);
     return r;
 }
 
