@@ -51,24 +51,37 @@ static bool is_respelled(const char *word, const char *name)
     return !*word && !*name;
 }
 
+void suggest_init(struct suggest *search, const char *word)
+{
+    *search = (struct suggest){.word = word, .distance = suggest_limit(word) + 1};
+}
+
+void suggest_offer(struct suggest *search, const char *name)
+{
+    const char *word = search->word;
+    size_t len = strlen(word), name_len = strlen(name);
+    unsigned d;
+
+    if (len > SUGGEST_MAX || (*word == '!') != (*name == '!'))
+        return; /* with the other '!' it would mean the opposite */
+    if (is_respelled(word, name)) {
+        search->best = name;
+        search->distance = 0;
+        return;
+    }
+    d = suggest_distance(word, len, name, name_len);
+    if (d < search->distance && d < name_len && name_len <= SUGGEST_MAX) {
+        search->distance = d;
+        search->best = name;
+    }
+}
+
 const char *suggest_nearest(const char *word, const char *const *names, size_t count)
 {
-    unsigned best_distance = suggest_limit(word) + 1;
-    size_t len = strlen(word);
-    const char *best = NULL;
+    struct suggest search;
 
-    for (size_t i = 0; i < count && len <= SUGGEST_MAX; i++) {
-        size_t name_len = strlen(names[i]);
-        unsigned d = suggest_distance(word, len, names[i], name_len);
-
-        if ((*word == '!') != (*names[i] == '!'))
-            continue; /* it would mean the opposite */
-        if (is_respelled(word, names[i]))
-            return names[i];
-        if (d < best_distance && d < name_len && name_len <= SUGGEST_MAX) {
-            best_distance = d;
-            best = names[i];
-        }
-    }
-    return best;
+    suggest_init(&search, word);
+    for (size_t i = 0; i < count; i++)
+        suggest_offer(&search, names[i]);
+    return search.best;
 }

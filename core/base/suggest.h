@@ -15,6 +15,17 @@
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
 /* Largest edit distance at which a name is suggested for word. */
 unsigned suggest_limit(const char *word);
+/* A search among names that come one by one. */
+struct suggest {
+    const char *word;
+    const char *best; /* NULL while none is near enough */
+    unsigned distance;
+};
+
+/* Begins the search for names that word may have been meant to be; word is kept by reference. */
+void suggest_init(struct suggest *search, const char *word);
+/* Considers one name, which is kept by reference where it is the nearest so far. */
+void suggest_offer(struct suggest *search, const char *name);
 /* Nearest of count names to word; NULL when none is near enough. The result is one of names. A name
  * that has '-' where word has '_', and is equal otherwise, comes first at any distance: it is the
  * word's spelling of today. A name without '!' is not near to a word with it before, nor the other

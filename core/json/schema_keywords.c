@@ -212,7 +212,7 @@ static int read_ref(struct compile *c, struct schema *s, json_t *value, size_t f
     target = tree_get(c->unit->document, pointer);
     if (!target)
         return schema_compile_wrong(
-            c, "expected a reference to something in the file; there is no %s", text);
+            c, "expected a reference to something in the file; there is no \"%s\"", text);
     before = xstrdup(buf_str(&c->path));
     buf_clear(&c->path);
     buf_adds(&c->path, pointer);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "plugins/firewall/check.h"
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/translate.h"
@@ -15,15 +16,15 @@ static int check_interface(const struct view *view, const cJSON *zone, const cJS
     const char *name = cJSON_GetStringValue(item);
     char path[ORB_ERR_PATH], hint[64];
     const cJSON *other, *theirs;
-    struct near near;
+    struct suggest near;
 
     snprintf(path, sizeof(path), "/firewall/zones");
     orb_pointer_add(path, sizeof(path), zone->string);
     snprintf(path + strlen(path), sizeof(path) - strlen(path), "/interfaces/%d", index);
     if (!name || !cJSON_GetObjectItemCaseSensitive(view->interfaces, name)) {
-        near_init(&near, name ? name : "");
+        suggest_init(&near, name ? name : "");
         near_offer_keys(&near, view->interfaces);
-        return orb_fail_at(err, ORB_E_VETO, path, "interface %s is not configured%s",
+        return orb_fail_at(err, ORB_E_VETO, path, "interface \"%s\" is not configured%s",
                            name ? name : "", near_text(&near, hint, sizeof(hint)));
     }
     cJSON_ArrayForEach (other, view->zones) {

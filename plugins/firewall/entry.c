@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "plugins/firewall/entry.h"
 #include "plugins/firewall/resolve.h"
 #include "orbital/read.h"
@@ -83,13 +84,13 @@ static void no_zone(const struct entry *e, const char *zone, unsigned allowed, c
                     size_t size)
 {
     bool any = !strcmp(zone, "any");
-    struct near near;
+    struct suggest near;
     char hint[64];
 
-    near_init(&near, zone);
+    suggest_init(&near, zone);
     near_offer_keys(&near, e->view->zones);
     if (allowed & ZONE_LOCAL)
-        near_offer(&near, "local");
+        suggest_offer(&near, "local");
     snprintf(text, size, "there is no zone \"%s\"%s", zone,
              !any                 ? near_text(&near, hint, sizeof(hint))
              : allowed & ZONE_NOT ? "; leave it out to match any"
@@ -130,7 +131,7 @@ int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, un
     while (i < PROTOCOLS && strcmp(protocols[i].name, name))
         i++;
     if (i == PROTOCOLS) {
-        snprintf(text, sizeof(text), "there is no protocol %s", name);
+        snprintf(text, sizeof(text), "there is no protocol \"%s\"", name);
         return entry_refuse(e, "protocol", text, err);
     }
     entry_put_text(e, "protocol", protocols[i].wire);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/services.h"
 #include "plugins/lib/prefix.h"
@@ -159,7 +160,7 @@ static int add_element(const struct view *view, const struct kind *kind, const c
     struct element element = {item, cJSON_GetStringValue(item), false};
     const cJSON *group;
     char hint[64], why[160];
-    struct near near;
+    struct suggest near;
     int r;
 
     element.negated = element.text && *element.text == '!';
@@ -171,12 +172,10 @@ static int add_element(const struct view *view, const struct kind *kind, const c
         return kind->add(&element, out, seen, why) ? 0 : wrong_at(path, index, item, why, err);
     group = cJSON_GetObjectItemCaseSensitive(view->groups, element.text + 1);
     if (!group) {
-        near_init(&near, element.text + 1);
+        suggest_init(&near, element.text + 1);
         near_offer_keys(&near, view->groups);
-        if (near.best)
-            snprintf(hint, sizeof(hint), "; did you mean @%s?", near.best);
-        else
-            hint[0] = 0;
+        snprintf(hint, sizeof(hint), "%s%s%s", near.best ? "; did you mean @" : "",
+                 near.best ? near.best : "", near.best ? "?" : "");
         snprintf(why, sizeof(why), "names a group that does not exist%s", hint);
         return wrong_at(path, index, item, why, err);
     }

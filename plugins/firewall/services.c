@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "plugins/lib/near.h"
 
 static const struct {
@@ -146,14 +147,14 @@ const char *services_name(size_t n)
 
 int service_port(const char *name, char *why, size_t size)
 {
-    struct near near;
+    struct suggest near;
     char hint[64];
 
-    near_init(&near, name);
+    suggest_init(&near, name);
     for (size_t i = 0; i < SERVICES; i++) {
         if (!strcmp(services[i].name, name))
             return services[i].port;
-        near_offer(&near, services[i].name);
+        suggest_offer(&near, services[i].name);
     }
     snprintf(why, size, "is no port and no known service; give its number%s",
              near_text(&near, hint, sizeof(hint)));

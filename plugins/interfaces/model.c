@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "plugins/interfaces/misfit.h"
 #include "plugins/interfaces/model.h"
 #include "orbital/read.h"
@@ -288,13 +289,13 @@ static int absent(const struct desired *desired, const struct rtnl_links *links,
                   struct orb_err *err)
 {
     char path[ORB_ERR_PATH], hint[64];
-    struct near near;
+    struct suggest near;
 
-    near_init(&near, desired->name);
+    suggest_init(&near, desired->name);
     for (unsigned i = 0; i < links->count; i++)
-        near_offer(&near, links->items[i].name);
+        suggest_offer(&near, links->items[i].name);
     model_path(path, sizeof(path), desired->name, NULL, -1);
-    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", desired->name,
+    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface \"%s\"%s", desired->name,
                        near_text(&near, hint, sizeof(hint)));
 }
 

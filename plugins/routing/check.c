@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/suggest.h"
 #include "plugins/lib/near.h"
 #include "plugins/routing/place.h"
 #include "plugins/routing/policy.h"
@@ -52,14 +53,14 @@ static int nowhere(const struct reach *reach, const char *path, const struct hop
 static int no_interface(const struct reach *reach, const char *path, const char *name,
                         struct orb_err *err)
 {
-    struct near near;
+    struct suggest near;
     char text[60];
 
-    near_init(&near, name);
+    suggest_init(&near, name);
     near_offer_keys(&near, reach->interfaces);
     for (unsigned i = 0; i < reach->kernel->links.count; i++)
-        near_offer(&near, reach->kernel->links.items[i].name);
-    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", name,
+        suggest_offer(&near, reach->kernel->links.items[i].name);
+    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface \"%s\"%s", name,
                        near_text(&near, text, sizeof(text)));
 }
 

@@ -39,8 +39,8 @@ static int read_key(const struct route_want *route, struct hop_want *hop, struct
         return 0;
     if (*hop->interface && strcmp(hop->interface, zone + 1)) {
         snprintf(text, sizeof(text),
-                 "next hop %s names two interfaces, %s and %s; leave \"interface\" away", hop->key,
-                 zone + 1, hop->interface);
+                 "next hop \"%s\" names two interfaces, \"%s\" and \"%s\"; remove one of them",
+                 hop->key, zone + 1, hop->interface);
         return place_refuse(err, route, hop, text);
     }
     if (!zone[1] || strlen(zone + 1) >= sizeof(hop->interface)) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "plugins/lib/near.h"
 #include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
@@ -110,7 +111,7 @@ static int read_table(const char *name, const struct routes_want *routes, struct
                       struct orb_err *err)
 {
     char text[160], hint[64];
-    struct near near;
+    struct suggest near;
 
     rule->table = RT_TABLE_MAIN;
     if (!name)
@@ -119,15 +120,15 @@ static int read_table(const char *name, const struct routes_want *routes, struct
         return refuse(err, rule, "table",
                       "expected either a table or one of \"blackhole\", \"unreachable\" and "
                       "\"reject\"");
-    near_init(&near, name);
+    suggest_init(&near, name);
     for (unsigned i = 1; i < routes->table_count; i++) {
-        near_offer(&near, routes->tables[i].name);
+        suggest_offer(&near, routes->tables[i].name);
         if (strcmp(routes->tables[i].name, name))
             continue;
         rule->table = routes->tables[i].id;
         return 0;
     }
-    snprintf(text, sizeof(text), "there is no table %.40s below /routing/tables%s", name,
+    snprintf(text, sizeof(text), "there is no table \"%.40s\" below /routing/tables%s", name,
              near_text(&near, hint, sizeof(hint)));
     return refuse(err, rule, "table", text);
 }

@@ -320,7 +320,7 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
                                   "hop away");
     }
     if (!link) {
-        snprintf(why, size, "there is no interface %s", name);
+        snprintf(why, size, "there is no interface \"%s\"", name);
         return unusable(ret_todo, "bring the interface back, or take the next hop away");
     }
     if (!(link->flags & IFF_UP) || (item && !is_enabled(item))) {

@@ -75,7 +75,7 @@ def a_restart_removes_what_left_meanwhile_and_nothing_else():
 def wrong_configurations_are_refused_with_path_and_reason():
     good = {"lan0": {"addresses": ["10.1.0.1/24"]}}
     table = [
-        ({"lan1": {}}, "/interfaces/lan1", "no interface lan1", "did you mean lan0?"),
+        ({"lan1": {}}, "/interfaces/lan1", "no interface \"lan1\"", "did you mean lan0?"),
         ({"lan0": {"mtu": 20}}, "/interfaces/lan0/mtu", "at least 68"),
         ({"lan0": {"mtu": 70000}}, "/interfaces/lan0/mtu", "at most 65535"),
         ({"lan0": {"mtu": 1000, "addresses": ["2001:db8::1/64"]}}, "/interfaces/lan0/mtu", "1280"),
@@ -226,7 +226,7 @@ def a_commit_is_refused_only_for_what_it_changes():
         assert any("does not exist now" in line for line in plan), plan
         change["wan0"]["description"] = "dark"
         w.commit(interfaces=change)
-        refused(w, "/interfaces/usb1", "no interface usb1", interfaces={**change, "usb1": {}})
+        refused(w, "/interfaces/usb1", "no interface \"usb1\"", interfaces={**change, "usb1": {}})
         lost = {**change, "wan0": {"addresses": ["192.0.2.2/24", "2001:db8:2::1/64", "2001:db8:3::1/64"]}}
         refused(w, "/interfaces/wan0/addresses/2", "switched off", interfaces=lost)
         assert ns.addresses("wan0") == ["192.0.2.2/24"]

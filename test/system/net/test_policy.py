@@ -140,7 +140,7 @@ def wrong_policies_are_refused_with_path_and_reason():
 
     at = "/routing/policy/10"
     table = [
-        (tree({"table": "guets"}), at + "/table", "no table guets", "did you mean guests?"),
+        (tree({"table": "guets"}), at + "/table", "no table \"guets\"", "did you mean guests?"),
         (tree({"from": "10.1.0.1/24"}), at + "/from", "did you mean 10.1.0.0/24?"),
         (tree({"to": "10.1.0.0"}), at + "/to", "prefix length"),
         (tree({"from": "10.1.0.0/24", "to": "2001:db8::/32"}), at + "/to", "one family"),
@@ -149,7 +149,7 @@ def wrong_policies_are_refused_with_path_and_reason():
         (tree({"mark": "4294967296"}), at + "/mark", "32 bits"),
         (tree({"table": "guests", "reject": True}), at + "/table", "either"),
         (tree({"blackhole": True, "reject": True}), at, "at most one of"),
-        (tree({"interface": "wlan9"}), at + "/interface", "no interface wlan9"),
+        (tree({"interface": "wlan9"}), at + "/interface", "no interface \"wlan9\""),
         (tree(tables={"vpn": {"id": 100}}), "/routing/tables/vpn/id", "guests has number 100"),
         (tree(tables={"vpn": {"id": 254}}), "/routing/tables/vpn/id", "the kernel's"),
         (tree(tables={"main": {"id": 7}}), "/routing/tables/main", "another name"),
@@ -162,7 +162,7 @@ def wrong_policies_are_refused_with_path_and_reason():
             refused(w, path, *words, routing=config)
             assert not rules(ns) and not rules(ns, "-6")
         w.commit(routing=tree({"table": "guests"}))
-        refused(w, at + "/table", "no table guests", routing={"policy": {"10": {"table": "guests"}}})
+        refused(w, at + "/table", "no table \"guests\"", routing={"policy": {"10": {"table": "guests"}}})
         w.stop()
 
 
@@ -192,9 +192,9 @@ def the_same_router_address_on_two_links():
         at = "/routing/static/::~10/next-hops/"
         refused(w, at + "fe80::1", "same router as fe80::1%wan0", "ADDRESS%INTERFACE", routing={"static": {
             "::/0": {"next-hops": {"fe80::1%wan0": {}, "fe80::1": {"interface": "wan0"}}}}})
-        refused(w, at + "fe80::1%wan1", "two interfaces, wan1 and wan0", routing={"static": {
+        refused(w, at + "fe80::1%wan1", "two interfaces, \"wan1\" and \"wan0\"", routing={"static": {
             "::/0": {"next-hops": {"fe80::1%wan1": {"interface": "wan0"}}}}})
-        refused(w, at + "fe80::1%wan9", "no interface wan9", routing={"static": {
+        refused(w, at + "fe80::1%wan9", "no interface \"wan9\"", routing={"static": {
             "::/0": {"next-hops": {"fe80::1%wan9": {}}}}})
         w.stop()
 

@@ -38,11 +38,11 @@ def a_missing_uplink_leaves_the_other_at_start():
         assert only_wan0(ns), ns.ip("route")
         problems = w.until_problems(lambda p: len(p) == 2)
         assert problems[AT4 + "203.0.113.1"]["what"] == (
-            "route 0.0.0.0/0 does not use next hop 203.0.113.1: there is no interface wan1"), problems
+            "route 0.0.0.0/0 does not use next hop 203.0.113.1: there is no interface \"wan1\""), problems
         assert problems[AT6 + "2001:db8:3::1"]["path"] == AT6 + "2001:db8:3::1"
         pending = w.call("list", {}, src=9)["pending"]
         assert pending[0] == {"destination": "0.0.0.0/0", "metric": 0, "next-hops": [
-            {"gateway": "203.0.113.1", "reason": "there is no interface wan1"}]}, pending
+            {"gateway": "203.0.113.1", "reason": "there is no interface \"wan1\""}]}, pending
         box.plug("wan1")
         w.until_problems(lambda p: not p)
         assert both(ns) and w.call("list", {}, src=9)["pending"] == []
@@ -132,7 +132,7 @@ def an_uplink_that_gets_its_address_by_others_may_be_away():
     box = Box({}, links, absent=["wan1"])
     with box as (ns, w):
         w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"203.0.113.1": {"interface": "wan1"}}}}})
-        assert "no interface wan1" in w.until_problems(bool)[AT4 + "203.0.113.1"]["what"]
+        assert "no interface \"wan1\"" in w.until_problems(bool)[AT4 + "203.0.113.1"]["what"]
         box.plug("wan1")
         ns.ip("addr", "add", "203.0.113.2/24", "dev", "wan1")
         w.until_problems(lambda p: not p)

@@ -112,6 +112,21 @@ TEST(the_nearest_name_is_suggested_only_when_near)
     ck_assert_uint_eq(suggest_distance("", 0, "icmp", 4), 4);
 }
 
+TEST(names_that_come_one_by_one_are_searched_like_a_list)
+{
+    struct suggest search;
+
+    suggest_init(&search, "a_b_c_d");
+    suggest_offer(&search, "a_b_c_e");
+    ck_assert_str_eq(search.best, "a_b_c_e");
+    suggest_offer(&search, "a-b-c-d"); /* three edits, but the spelling of today */
+    suggest_offer(&search, "a_b_c_f");
+    ck_assert_str_eq(search.best, "a-b-c-d");
+    suggest_init(&search, "!lan");
+    suggest_offer(&search, "lan"); /* the opposite */
+    ck_assert_ptr_null(search.best);
+}
+
 TEST(an_empty_file_is_an_empty_text)
 {
     char path[] = "/tmp/orbital-test-XXXXXX";

@@ -169,7 +169,7 @@ TEST(a_wrong_schema_is_refused_at_its_place)
         {"{\"format\":\"ipv5\"}", "/format", "unknown format \"ipv5\"; did you mean ipv4?"},
         {"{\"x-orb-instead\":[\"a\"]}", "/x-orb-instead", "expected texts by word"},
         {"{\"x-orb-instead\":{\"a\":7}}", "/x-orb-instead", "expected a text; got 7"},
-        {"{\"$ref\":\"#/$defs/a\"}", "/$ref", "there is no #/$defs/a"},
+        {"{\"$ref\":\"#/$defs/a\"}", "/$ref", "there is no \"#/$defs/a\""},
         {"{\"$ref\":\"http://x/\"}", "/$ref", "expected a reference within the file"},
         {"{\"$ref\":\"#/title\",\"title\":\"x\"}", "/title", "expected a schema"},
         {"{\"minimum\":\"1\"}", "/minimum", "expected a number; got \"1\""},

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/suggest.h"
 #include "plugins/lib/prefix.h"
 #include "plugins/lib/near.h"
 #include "test/lib/harness.h"
@@ -64,14 +65,14 @@ TEST(a_range_has_ends_in_order)
 
 TEST(the_nearest_name_is_suggested_and_far_ones_are_not)
 {
-    struct near near;
+    struct suggest near;
     char text[64];
 
-    near_init(&near, "lna0");
-    near_offer(&near, "wan0");
-    near_offer(&near, "lan0");
+    suggest_init(&near, "lna0");
+    suggest_offer(&near, "wan0");
+    suggest_offer(&near, "lan0");
     ck_assert_str_eq(near_text(&near, text, sizeof(text)), "; did you mean lan0?");
-    near_init(&near, "x");
-    near_offer(&near, "management");
+    suggest_init(&near, "x");
+    suggest_offer(&near, "management");
     ck_assert_str_eq(near_text(&near, text, sizeof(text)), "");
 }

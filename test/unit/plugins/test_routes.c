@@ -217,18 +217,18 @@ TEST(a_next_hop_fits_by_the_configuration_and_is_used_by_what_works)
 
     expect_fit(both, true, "'192.0.2.1':{}", FIT_YES, NULL);
     expect_fit(both, false, "'192.0.2.1':{}", FIT_YES, "wan0 has no carrier");
-    expect_fit(both, true, "'203.0.113.1':{}", FIT_YES, "there is no interface wan1");
+    expect_fit(both, true, "'203.0.113.1':{}", FIT_YES, "there is no interface \"wan1\"");
     expect_fit(both, true, "'192.0.2.2':{}", FIT_SELF, "this machine itself");
     expect_fit(both, true, "'192.0.2.255':{}", FIT_BROADCAST, "broadcast");
     expect_fit(both, true, "'198.51.100.1':{}", FIT_NOWHERE, "in no connected network");
     expect_fit(both, true, "'192.0.2.1':{'interface':'wan9'}", FIT_NO_INTERFACE,
-               "no interface wan9");
+               "no interface \"wan9\"");
     expect_fit(off, true, "'192.0.2.1':{}", FIT_OFF, "in no connected network");
     expect_fit(off, true, "'192.0.2.1':{'interface':'wan0'}", FIT_OFF, "switched off");
     expect_fit(single, true, "'192.0.2.1':{'interface':'wan0'}", FIT_NOWHERE, NULL);
     expect_fit(single, true, "'192.0.2.1':{'interface':'wan0','onlink':true}", FIT_YES, NULL);
     expect_fit(single, true, "'192.0.2.1':{'interface':'wan1'}", FIT_YES,
-               "there is no interface wan1");
+               "there is no interface \"wan1\"");
 }
 
 static bool reads(uint8_t family, uint8_t len, const void *oif, uint16_t size,

@@ -410,7 +410,7 @@ static const struct {
      {"icmpv6", ""}},
     {"'rules':{'10':{'protocol':'tpc','action':'drop'}}",
      "/firewall/rules/10/protocol",
-     {"no protocol tpc", ""}},
+     {"no protocol \"tpc\"", ""}},
     {"'rules':{'10':{'from':'lan'}}", "/firewall/rules/10/action", {"accept, drop", ""}},
     {"'nat':{'source':{'10':{'to':'local','action':'masquerade'}}}",
      "/firewall/nat/source/10/to",
