@@ -101,20 +101,40 @@ static int on_call(void *arg, const char *to, const char *method, const char *te
     return 0;
 }
 
+#define MAX_CONTRACTS 64
+
+/* The schema at a JSON pointer of schema.json, compiled once a process: a test sends thousands of
+ * requests, and compiling takes longer than what it tests. */
+static const struct schema *contract_at(const char *at)
+{
+    static struct {
+        char *at;
+        struct schema *schema;
+    } kept[MAX_CONTRACTS];
+    AUTO(buf) struct buf doc = {0};
+    struct orb_err err = {0};
+    size_t i = 0;
+
+    while (i < MAX_CONTRACTS && kept[i].at && strcmp(kept[i].at, at))
+        i++;
+    ck_assert_msg(i < MAX_CONTRACTS, "more than %d contracts", MAX_CONTRACTS);
+    if (kept[i].at)
+        return kept[i].schema;
+    ck_assert_msg(file_read(CONFIG_SCHEMA, 1 << 20, &doc, &err) == 0, "%s", err.text);
+    ck_assert_msg(schema_compile_in(doc.data, doc.len, at, true, &kept[i].schema, &err) == 0,
+                  "%s: %s", at, err.text);
+    kept[i].at = xstrdup(at);
+    return kept[i].schema;
+}
+
 /* Every input and answer must fit the contract in schema.json, as the broker would insist. */
 static void check_contract(const char *method, const char *side, const char *text, size_t len)
 {
-    AUTO(buf) struct buf doc = {0};
     AUTO_FREE char *at = buf_format("/methods/%s/%s", method, side);
-    struct schema *schema = NULL;
     struct orb_err err = {0};
 
-    ck_assert_msg(file_read(CONFIG_SCHEMA, 1 << 20, &doc, &err) == 0, "%s", err.text);
-    ck_assert_msg(schema_compile_in(doc.data, doc.len, at, true, &schema, &err) == 0, "%s: %s", at,
-                  err.text);
-    ck_assert_msg(schema_check(schema, text, len, "", &err) == 0, "%s %s: %s: %s in %.300s", method,
-                  side, err.path, err.text, text);
-    schema_compile_free(schema);
+    ck_assert_msg(schema_check(contract_at(at), text, len, "", &err) == 0,
+                  "%s %s: %s: %s in %.300s", method, side, err.path, err.text, text);
 }
 
 /* The last one sent here, or one that a test sends itself. */
