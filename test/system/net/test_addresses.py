@@ -2,6 +2,7 @@
 iproute2 and with connections that must go on."""
 import json
 import subprocess
+import sys
 
 from host import Namespace, eventually, main, refused
 from interfaces_box import Box
@@ -101,12 +102,12 @@ def connections_go_on_while_their_address_moves():
             far.ip("addr", "add", address, "dev", "there", *(["nodad"] if ":" in address else []))
         commit(w, "2001:db8:1::1/64", "10.1.0.1/24")
         eventually(lambda: settled(ns, "dup0"), "the address is usable")
-        with ns.running("python3", "-c", ECHO):
+        with ns.running(sys.executable, "-c", ECHO):
             for address in ("2001:db8:1::1", "10.1.0.1"):
                 eventually(lambda: subprocess.run(
-                    far.inside("python3", "-c", f"import socket; socket.create_connection(('{address}', 7), 1)"),
+                    far.inside(sys.executable, "-c", f"import socket; socket.create_connection(('{address}', 7), 1)"),
                     capture_output=True).returncode == 0, "the other end answers")
-            talks = {address: subprocess.Popen(far.inside("python3", "-c", TALK, address), text=True,
+            talks = {address: subprocess.Popen(far.inside(sys.executable, "-c", TALK, address), text=True,
                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
                      for address in ("2001:db8:1::1", "10.1.0.1")}
             try:
