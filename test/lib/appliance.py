@@ -9,7 +9,9 @@ import json
 import os
 import random
 import shutil
+import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -41,6 +43,17 @@ def seeded():
     return random.Random(seed)
 
 
+def pause(seconds, ready=None):
+    """That long; longer, but only until it is reported, with the socket that a daemon reports to that it is ready."""
+    if not ready:
+        time.sleep(seconds)
+        return
+    end = time.monotonic() + 5 * seconds
+    while select.select([ready], [], [], max(0, end - time.monotonic()))[0]:
+        if b"READY=1" in ready.recv(4096):
+            return
+
+
 class Failed(Exception):
     pass
 
@@ -57,7 +70,7 @@ class Appliance:
         self.instance = self.ns[-24:].lstrip("-")  # a longer one is refused; the end has the process id
         self.daemon = None
         self.packages = [f"{build}/packages", f"{build}/third-party", *packages]
-        self.notify = None
+        self.ready = None  # the socket that the daemon reports to
         self.bpffs = None  # DIR/bpf
         self.env = {}  # more environment of orbctl
         self.spaces, self.children = [], []  # more namespaces; processes to be ended
@@ -124,11 +137,25 @@ class Appliance:
 
     def start(self, wait=True, env=None):
         self.log = open(f"{self.dir}/log", "ab")
+        self.listen()
         self.daemon = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log,
-                                       env={**os.environ, **(env or {})})
+                                       env={**os.environ, "NOTIFY_SOCKET": f"{self.dir}/ready", **(env or {})})
         if wait:
-            self.until(60, self.is_operational, "operational")
+            self.until_operational(60)
         return self.daemon
+
+    def listen(self):
+        """Where the daemon reports that it is ready: nothing of an earlier one is there."""
+        if self.ready:
+            self.ready.close()
+            os.unlink(f"{self.dir}/ready")
+        self.ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.ready.bind(f"{self.dir}/ready")
+
+    def until_operational(self, seconds):
+        """Waits for the daemon's report instead of asking again and again; one whose health is failed becomes
+        operational without a report, so it is asked now and then."""
+        self.until(seconds, self.is_operational, "operational", self.ready)
 
     def is_operational(self):
         if self.daemon.poll() is not None:
@@ -163,10 +190,12 @@ class Appliance:
     def service(self, name):
         return self.json("service", "show", name)
 
-    def until(self, seconds, condition, what):
-        """Calls condition() until it is true, for machine.patient(seconds); an exception counts as false."""
+    def until(self, seconds, condition, what, ready=None):
+        """Calls condition() until it is true, for machine.patient(seconds); an exception counts as false. It is
+        called more and more rarely, and with ready, the socket that the daemon reports to, at once when it is ready."""
         seconds = machine.patient(seconds)
-        end = time.monotonic() + seconds
+        begun = time.monotonic()
+        end = begun + seconds
         last = None
         while time.monotonic() < end:
             try:
@@ -175,7 +204,7 @@ class Appliance:
                     return value
             except (Failed, OSError, ValueError, LookupError, StopIteration) as e:
                 last = e
-            time.sleep(0.02)
+            pause(max(0.02, min((time.monotonic() - begun) / 4, 0.1)), ready)
         raise Failed(f"not within {seconds} s: {what}{f' ({last})' if last else ''}")
 
     def read_only_state(self):

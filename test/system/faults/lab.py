@@ -107,7 +107,7 @@ class Box(Appliance):
         """As an appliance starts, with more time: several at once, on a machine that does other things."""
         super().start(wait=False, env=env)
         if wait:
-            self.until(90, lambda: self.json("show", "boot")["phase"] == "operational", "operational")
+            self.until_operational(90)
         return self.daemon
 
     # ---- what is there ----
