@@ -5,6 +5,7 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/held.h"
 #include "core/ipc/hello.h"
+#include "core/ipc/progress.h"
 #include "core/ipc/publish.h"
 #include "core/ipc/refusal.h"
 #include "core/ipc/request.h"
@@ -103,13 +104,6 @@ static void on_metric(struct ipc_peer *peer, struct inframe *in)
         peer->events->metric(peer->arg, in->payload, in->len);
 }
 
-static void on_progress(struct ipc_peer *peer, struct inframe *in)
-{
-    peer->progress_at = uv_now(peer->broker->loop);
-    if (peer->events && peer->events->progress)
-        peer->events->progress(peer->arg);
-}
-
 static void on_problems(struct ipc_peer *peer, struct inframe *in)
 {
     if (peer->events && peer->events->problems)
@@ -138,7 +132,7 @@ static const struct rule {
     [FRAME_METRIC] = {on_metric, BY_SERVICE, false, false},
     [FRAME_FAIL] = {on_fail, BY_SERVICE, false, false},
     [FRAME_PROBLEMS] = {on_problems, BY_SERVICE, false, false},
-    [FRAME_PROGRESS] = {on_progress, BY_SERVICE, true, false},
+    [FRAME_PROGRESS] = {progress_on_frame, BY_SERVICE, true, false},
     [FRAME_APPLIED] = {on_applied, BY_SERVICE, false, false},
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
+#include "core/ipc/progress.h"
 #include "core/ipc/publish.h"
 #include "core/ipc/request.h"
 #include "core/ipc/resolve.h"
@@ -97,6 +98,12 @@ void host_reply_error(struct host_req *req, const struct orb_err *err)
     if (req->pending)
         request_fail(req->pending, err);
     req_free(req);
+}
+
+void host_progress(const struct host_req *req, const struct progress_state *state)
+{
+    if (req->pending)
+        progress_of(req->pending, state);
 }
 
 int host_serve(struct broker *broker, const struct contract *contract, host_handler *handler,

@@ -28,6 +28,11 @@ void host_reply(struct host_req *req, const char *text, size_t len);
 /* Answers with err; frees req. */
 void host_reply_error(struct host_req *req, const struct orb_err *err);
 
+struct progress_state;
+/* req is being worked on: its deadline is put off if its method has "progress", and the caller is
+ * told how far the work is (progress_state.h). */
+void host_progress(const struct host_req *req, const struct progress_state *state);
+
 /* Of an answer: text is NULL and err set when the call failed; both are valid in the call. */
 typedef void host_done(void *arg, const char *text, size_t len, const struct orb_err *err);
 /* The host calls a method (as peer kind host, every capability); text, len bytes, is copied;

@@ -81,6 +81,7 @@ static int grow(struct pending_table *table)
     block = xcalloc(PENDING_BLOCK, sizeof(*block));
     for (unsigned i = 0; i < PENDING_BLOCK; i++) {
         block[i].slot = (uint16_t)(table->block_count * PENDING_BLOCK + i);
+        block[i].generation = 1;
         block[i].caller_next = i + 1 < PENDING_BLOCK ? &block[i + 1] : NULL;
     }
     table->blocks[table->block_count++] = block;
@@ -172,7 +173,8 @@ void pending_end(struct pending *p)
     p->inflight->requests--;
     p->inflight->bytes -= p->bytes;
     p->live = false;
-    p->generation++;
+    if (++p->generation == 0) /* number 0 is that of no request */
+        p->generation = 1;
     p->caller_next = NULL;
     if (table->free_first)
         table->free_last->caller_next = p;
@@ -204,10 +206,13 @@ struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, u
 static uint64_t deadline_by_progress(const struct pending *p)
 {
     const struct ipc_peer *provider = p->target.provider;
-    uint64_t at = provider->progress_at + p->deadline_ms, last = p->since + provider->progress_ms;
+    uint64_t seen = p->progress_at, at, last = p->since + provider->progress_ms;
 
-    if (!p->target.method->progress || provider->progress_at < p->since)
+    if (provider->progress_at >= p->since && provider->progress_at > seen)
+        seen = provider->progress_at;
+    if (!p->target.method->progress || !seen)
         return p->deadline;
+    at = seen + p->deadline_ms;
     if (provider->progress_ms && at > last)
         at = last;
     return at > p->deadline ? at : p->deadline;

@@ -19,6 +19,8 @@ struct pending {
     uint32_t bytes;
     uint64_t since, deadline; /* of the loop, milliseconds */
     uint32_t deadline_ms;
+    uint64_t progress_at; /* the last PROGRESS about this request alone; 0: none */
+    uint64_t told_at;     /* when the caller was last sent one; 0: never */
     struct principal *who;
     struct ipc_peer *caller; /* shortcut for who->owner */
     struct target target;
@@ -55,7 +57,7 @@ struct pending *pending_new(struct broker *broker, struct principal *who,
                             uint32_t deadline_ms);
 /* Frees a request, and what it was charged; its deadline is over. */
 void pending_end(struct pending *p);
-/* Its number at the provider: slot and generation. */
+/* Its number at the provider, never 0: slot and generation. */
 uint32_t pending_corr(const struct pending *p);
 /* NULL: no request of that number waits for this provider. */
 struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, uint32_t corr);

@@ -22,6 +22,7 @@
 #include "core/worker/sdk_post.h"
 #include "core/worker/sdk_prepared.h"
 #include "core/worker/sdk_problem.h"
+#include "core/worker/sdk_progress.h"
 #include "core/worker/sdk_req.h"
 #include "core/worker/sdk_target.h"
 #include "core/worker/sdk_wire.h"
@@ -133,20 +134,6 @@ void orb_ready(struct orb_ctx *ctx, const struct orb_err *err)
         send_ready(ctx);
 }
 
-void orb_progress(struct orb_ctx *ctx)
-{
-    uint64_t now = now_ms();
-
-    sdk_alone_progress(ctx);
-    if (ctx->state == SDK_ENDED || ctx->state == SDK_HELLO ||
-        now - ctx->progress_at < SDK_PROGRESS_MS)
-        return;
-    ctx->progress_at = now;
-    sdk_conf_progress(ctx, now);
-    if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROGRESS}, NULL, 0, NULL, 0, NULL) == 0)
-        sdk_wire_drain(ctx, 0); /* the loop would only write it once the callback is over */
-}
-
 void sdk_started(struct orb_ctx *ctx)
 {
     struct orb_err err = {0};
@@ -236,7 +223,7 @@ void sdk_frame(struct orb_ctx *ctx, const struct inframe *frame)
         [FRAME_OPENED] = sdk_call_answer,
         [FRAME_REQ] = sdk_req_frame,
         [FRAME_REP] = sdk_call_answer,
-        [FRAME_PROGRESS] = sdk_call_goes_on,
+        [FRAME_PROGRESS] = sdk_progress_frame,
         [FRAME_ERR] = sdk_call_answer,
         [FRAME_CANCEL] = sdk_req_cancel,
         [FRAME_EVENT] = sdk_event_frame,

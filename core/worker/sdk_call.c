@@ -212,12 +212,13 @@ static void read_err(const struct inframe *frame, struct orb_err *ret_err)
     json_read_error(error.p, error.len, ret_err);
 }
 
-void sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame)
+struct sdk_call *sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame)
 {
     struct sdk_call *call = *find(ctx, frame->h.corr);
 
     if (call)
         call->deadline_at = now_ms() + SDK_CALL_SLACK_MS + frame->h.deadline_ms;
+    return call;
 }
 
 void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame)

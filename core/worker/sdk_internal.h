@@ -84,6 +84,7 @@ struct orb_ctx {
     bool ready_called;
     bool ready_later;
     uint64_t progress_at; /* when PROGRESS was sent last */
+    orb_progress_fn *on_progress;
 
     struct frame_stream wire; /* to the host */
     bool polling_write;

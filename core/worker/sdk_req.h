@@ -32,7 +32,8 @@ struct orb_req {
     uint64_t deadline_at;
     uint32_t deadline_ms;
     uint32_t corr;
-    bool cancelled; /* the caller cancelled: the answer is dropped */
+    uint64_t progress_at; /* when PROGRESS about it was sent last */
+    bool cancelled;       /* the caller cancelled: the answer is dropped */
     char trace[64];
     size_t len;
     char text[];

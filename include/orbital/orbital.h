@@ -269,6 +269,17 @@ void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
  * steps that returned ORB_LATER. It is cheap: call it from the loop that does the work, and only
  * after work was done, or a hang is not detected. */
 void orb_progress(struct orb_ctx *ctx);
+/* As orb_progress, from a prepare or apply, with what `orbctl config commit` shows meanwhile.
+ * phase: what is being done, a few words, at most 63 bytes, copied. percent: how much of this
+ * callback's work is done, 0 to 100; -1: not known. */
+void orb_progress_at(struct orb_ctx *ctx, const char *phase, int percent);
+/* The same about one request, whose method has "progress": its deadline alone begins anew. */
+void orb_req_progress(struct orb_req *req, const char *phase, int percent);
+/* Called while a call of this package is being worked on: arg is that of the call. phase is "" and
+ * percent -1 when the provider does not tell. Valid during the call. */
+typedef void orb_progress_fn(struct orb_ctx *ctx, void *arg, const char *phase, int percent);
+/* Sets the one callback for the progress of calls; NULL: none (the default). */
+void orb_on_progress(struct orb_ctx *ctx, orb_progress_fn *cb);
 
 /* ---- problems ---- */
 

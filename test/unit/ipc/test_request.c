@@ -200,6 +200,43 @@ TEST(progress_puts_off_the_deadline_of_methods_that_have_it)
     end(&world, &echo, &caller);
 }
 
+TEST(progress_of_one_request_is_passed_to_its_caller_and_puts_off_its_deadline_alone)
+{
+    static const char step[] = "{\"phase\":\"counting\",\"percent\":40}";
+    struct world world;
+    struct wire echo, caller;
+    AUTO(got) struct got got = {0};
+    uint32_t corr[2];
+
+    clock_simulate();
+    pair(&world, &echo, &caller);
+    for (uint32_t i = 0; i < 2; i++)
+        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1 + i, .deadline_ms = 300},
+                 "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
+    wire_expect(&echo, &got, FRAME_PEER);
+    for (unsigned i = 0; i < 2; i++) {
+        wire_expect(&echo, &got, FRAME_REQ);
+        corr[i] = got.h.corr;
+    }
+    clock_pass(200);
+    /* Of these four the caller gets one: the others say nothing, say it wrongly, or come too soon.
+     */
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS, .corr = 4711}, NULL, step);
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS, .corr = corr[0]}, NULL,
+             "{\"percent\":101}");
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS, .corr = corr[0]}, NULL, step);
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS, .corr = corr[0]}, NULL,
+             "{\"phase\":\"too soon\"}");
+    wire_expect(&caller, &got, FRAME_PROGRESS);
+    ck_assert_uint_eq(got.h.corr, 1);
+    ck_assert_str_eq(got.payload, step);
+    wire_expect(&caller, &got, FRAME_PROGRESS); /* the deadline of the first was put off */
+    ck_assert_uint_eq(got.h.corr, 1);
+    wire_expect_err(&caller, 2, "deadline", "did not answer work within 0.3 s");
+    wire_expect_err(&caller, 1, "deadline", "of reported progress");
+    end(&world, &echo, &caller);
+}
+
 TEST(progress_that_is_older_than_the_deadline_puts_nothing_off)
 {
     struct world world;

@@ -103,6 +103,12 @@ static void on_called(struct orb_ctx *ctx, void *arg, const cJSON *out, const st
     orb_reply(arg, answer);
 }
 
+/* Of a relayed call, passed on. */
+static void on_progress(struct orb_ctx *ctx, void *arg, const char *phase, int percent)
+{
+    orb_req_progress(arg, phase, percent < 0 ? percent : percent + 1);
+}
+
 static int on_relay(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     cJSON *what = cJSON_CreateObject();
@@ -326,6 +332,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     struct user *u = calloc(1, sizeof(*u));
 
     orb_set_user(ctx, u);
+    orb_on_progress(ctx, on_progress);
     if (pipe2(u->pipe, O_CLOEXEC) < 0)
         return orb_fail(err, ORB_E_IO, "pipe");
     if (orb_socket(ctx, "http") != STDIN_FILENO || orb_socket(ctx, "none") != -1)
@@ -735,6 +742,27 @@ TEST(progress_leaves_while_the_callback_works_and_not_at_every_call)
     }
     ck_assert_uint_ge(said, 2);
     ck_assert_uint_lt(said, 300);
+    fakehost_stop(&h);
+}
+
+TEST(the_progress_of_a_call_can_be_passed_on)
+{
+    struct fakehost h;
+    struct fakeframe f;
+    uint32_t corr;
+
+    start(&h);
+    fakehost_send(&h, FRAME_REQ, RELAY, 5, 9, 9000, NULL, "{}");
+    fakehost_until(&h, FRAME_REQ, &f);
+    corr = f.head.corr;
+    fakehost_send(&h, FRAME_PROGRESS, 0, corr + 1, 0, 500, NULL, "{\"percent\":7}");
+    fakehost_send(&h, FRAME_PROGRESS, 0, corr, 0, 500, NULL,
+                  "{\"phase\":\"loading\",\"percent\":50}");
+    fakehost_until(&h, FRAME_PROGRESS, &f);
+    ck_assert_uint_eq(f.head.corr, 5);
+    ck_assert_str_eq(f.payload, "{\"phase\":\"loading\",\"percent\":51}");
+    fakehost_send(&h, FRAME_REP, 0, corr, 0, 0, NULL, "{}");
+    fakehost_until(&h, FRAME_REP, &f);
     fakehost_stop(&h);
 }
 

@@ -100,6 +100,11 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
         orb_plan_step(ctx, "live", "one thing");
     if (!strcmp(mode_of(change), "slow"))
         return work_on(ctx);
+    if (!strcmp(mode_of(change), "shows")) {
+        orb_progress_at(ctx, "loading the rules of a very long name that is longer than a phase is",
+                        140);
+        return 0;
+    }
     return !strcmp(mode_of(change), "later") ? answer_later(ctx) : 0;
 }
 
@@ -593,6 +598,26 @@ TEST(a_step_that_says_it_goes_on_may_take_longer_than_its_deadline)
         ck_assert_int_ne(f.head.type, FRAME_FAIL);
     } while (f.head.type != FRAME_REQ); /* progress, logs, the cancelled answer */
     ck_assert_str_eq(f.env, "{\"to\":\"config@1\",\"method\":\"attach\"}");
+    fakehost_stop(&h);
+}
+
+TEST(a_step_shows_its_caller_how_far_it_is)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    start(&h);
+    ask(&h, PREPARE,
+        "{\"tx\":5,\"revision\":13,\"patch\":[{\"op\":\"set\",\"path\":\"/fw/mode\",\"value\":"
+        "\"shows\"}]}");
+    until_stage(&h, "prepare");
+    expect_ok(&h, PLAN);
+    ask(&h, APPLY, "{\"tx\":5}");
+    fakehost_until(&h, FRAME_PROGRESS, &f);
+    ck_assert_uint_eq(f.head.corr, CORR);
+    ck_assert_str_eq(f.payload, "{\"phase\":\"loading the rules of a very long name that is longer "
+                                "than a pha\",\"percent\":100}");
+    expect_ok(&h, "{}");
     fakehost_stop(&h);
 }
 
