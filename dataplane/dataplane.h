@@ -55,6 +55,10 @@ int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err);
 /* Number of the policy in force: 1 more with each that is applied or taken back. */
 uint32_t dataplane_generation(const struct dataplane *dataplane);
 
+/* What the thread that works on the data plane is doing: a few words, static, "" before anything
+ * was; and how much of the present compile or apply is done, 0 to 100. From any thread. */
+const char *doing_now(const struct dataplane *dataplane, unsigned *ret_percent);
+
 /* fast path off (nft alone enforces) and on again. */
 int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_err *err);
 /* Removes links, pins, the nft table and conntrack's marks, and writes the kernel's settings back

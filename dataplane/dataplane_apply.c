@@ -20,6 +20,7 @@
 #include "dataplane/dataplane_compile.h"
 #include "dataplane/detach.h"
 #include "dataplane/conntrack.h"
+#include "dataplane/doing.h"
 #include "dataplane/flows.h"
 #include "dataplane/load.h"
 #include "dataplane/nft.h"
@@ -128,6 +129,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *comp
         old = &compiled->policy;
     if (!old && !dataplane->based) /* an earlier daemon's */
         ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
+    doing_set(dataplane, "loading the rules into nftables", 0);
     settings_prepare(dataplane);
     flows_settle(dataplane, false);
     r = rules_change(dataplane, &compiled->chains, generation, &carried, NULL, false, err);
@@ -137,6 +139,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *comp
         return r;
     }
     compiled->times.nft_ms = dataplane_compile_lap(&start);
+    doing_set(dataplane, "switching the fast path", 80);
     slot_clear_new(dataplane, &compiled->policy, old, back, &carried);
     r = switch_slot(dataplane, compiled, generation, err);
     if (r < 0) {
@@ -147,6 +150,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *comp
     conclude(dataplane, take_ptr(owned), generation, &before);
     dataplane->kept = kept;
     dataplane->current->times.switch_ms = dataplane_compile_lap(&start);
+    doing_set(dataplane, "ending connections that are refused now", 90);
     purge(dataplane, kept && !unsettled ? dataplane->current : dataplane->previous);
     settings_forward(dataplane);
     dataplane->current->times.purge_ms = dataplane_compile_lap(&start);

@@ -17,6 +17,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/dataplane_internal.h"
+#include "dataplane/doing.h"
 #include "dataplane/nft.h"
 #include "dataplane/port.h"
 #include "dataplane/rules.h"
@@ -146,6 +147,7 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
 
     compiled->inner = -1;
     policy_init(&compiled->policy);
+    doing_set(dataplane, "building the classifier", 0);
     r = policy_check(policy, err);
     if (!r)
         r = policy_copy(policy, &compiled->policy);
@@ -155,9 +157,12 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
         r = classify_build(&compiled->policy, compiled->memory, CLASSIFY_BLOB_BYTES,
                            &compiled->stats, err);
     if (!r)
+        doing_set(dataplane, "comparing the classifier with the rules", 20);
+    if (!r)
         r = self_check(compiled, err);
     if (r < 0)
         return r;
+    doing_set(dataplane, "checking the rules with nftables", 30);
     slot_number(dataplane, compiled);
     port_prepare(dataplane, &compiled->policy);
     compiled->times.build_ms = dataplane_compile_lap(&start);

@@ -2,7 +2,9 @@
  * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time
  * in order; the loop never waits. The first job opens the data plane. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/json_write.h"
 #include "core/base/now.h"
@@ -10,8 +12,11 @@
 #include "core/base/xalloc.h"
 #include "core/host/dpjobs.h"
 #include "core/host/dpservice_internal.h"
+#include "core/ipc/progress_state.h"
 
-#define JOBS 64 /* waiting at most; more is `busy` */
+#define JOBS 64           /* waiting at most; more is `busy` */
+#define BEAT_MS 250       /* between two reports of progress */
+#define WORKED_NS 1000000 /* of processor time since the last one: it is not stuck */
 
 static void start_next(struct dpservice *s);
 
@@ -70,7 +75,9 @@ static void on_work(uv_work_t *work)
     struct dpservice *s = container_of(work, struct dpservice, work);
     struct dp_job *job = s->first;
     uint64_t start = now_ms();
+    bool clock = pthread_getcpuclockid(pthread_self(), &s->thread_clock) == 0;
 
+    __atomic_store_n(&s->at_work, clock, __ATOMIC_RELEASE);
     if (s->dataplane || job->kind == DP_OPEN)
         do_work(s, job);
     else
@@ -227,6 +234,8 @@ static void on_done(uv_work_t *work, int status)
     struct dp_job *job = s->first;
 
     s->running = false;
+    __atomic_store_n(&s->at_work, false, __ATOMIC_RELAXED);
+    uv_timer_stop(&s->beat);
     s->first = job->next;
     if (!s->first)
         s->last = &s->first;
@@ -245,11 +254,50 @@ static void on_done(uv_work_t *work, int status)
         start_next(s);
 }
 
+/* Has the thread worked since the last beat? One that is stuck uses no processor time. */
+static bool has_worked(struct dpservice *s, unsigned percent)
+{
+    struct timespec t;
+    uint64_t ns, before = s->worked_ns;
+
+    if (!__atomic_load_n(&s->at_work, __ATOMIC_ACQUIRE) || clock_gettime(s->thread_clock, &t) < 0)
+        return false;
+    ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    if (ns < before + WORKED_NS && percent == s->was_percent)
+        return false;
+    s->worked_ns = ns;
+    s->was_percent = percent;
+    return true;
+}
+
+/* The callers of the job, and of those that wait for it, do not run into their deadline while the
+ * thread works. */
+static void on_beat(uv_timer_t *timer)
+{
+    struct dpservice *s = container_of(timer, struct dpservice, beat);
+    struct progress_state now = {.percent = PROGRESS_UNKNOWN}, waits = now;
+    unsigned percent = 0;
+    bool shown = s->dataplane && (s->first->kind == DP_CHECK || s->first->kind == DP_APPLY);
+
+    if (shown) {
+        snprintf(now.phase, sizeof(now.phase), "%s", doing_now(s->dataplane, &percent));
+        now.percent = (int)percent;
+    }
+    if (!has_worked(s, percent))
+        return;
+    snprintf(waits.phase, sizeof(waits.phase), "waiting for the data plane");
+    for (const struct dp_job *job = s->first; job; job = job->next)
+        if (job->req)
+            host_progress(job->req, job == s->first ? &now : &waits);
+}
+
 static void start_next(struct dpservice *s)
 {
     if (s->running || !s->first)
         return;
     s->running = true;
+    s->worked_ns = 0;
+    uv_timer_start(&s->beat, on_beat, BEAT_MS, BEAT_MS);
     uv_queue_work(s->host->loop, &s->work, on_work, on_done);
 }
 

@@ -206,6 +206,9 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
     policy_init(&s->current);
     policy_init(&s->previous);
     loop_scope_init(&s->scope, on_closed);
+    uv_timer_init(host->loop, &s->beat);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->beat);
+    uv_unref((uv_handle_t *)&s->beat);
     dpwatch_init(s);
     *ret_service = s;
     if (host->options.no_dataplane) {

@@ -76,6 +76,11 @@ struct dpservice {
     bool running, closing;
     char **given_up; /* pairs of a feature and why it is not there, NULL ends */
     uv_work_t work;
+    uv_timer_t beat;        /* runs while a job does: progress */
+    clockid_t thread_clock; /* processor time of the thread that works, when at_work */
+    bool at_work;           /* atomic */
+    uint64_t worked_ns;     /* at the last beat */
+    unsigned was_percent;
     struct loop_scope scope;
     /* dpwatch.c */
     bool watching, tending;

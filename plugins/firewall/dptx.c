@@ -15,6 +15,7 @@
 #include "plugins/firewall/changeset.h"
 
 #define DATAPLANE "dataplane@1"
+#define SENT 10 /* percent of prepare's work that sending is; the rest is the data plane's */
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
@@ -96,6 +97,8 @@ static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
         return;
     }
     self->dptx.next++;
+    orb_progress_at(ctx, "sending the rules to the data plane",
+                    (int)(SENT * self->dptx.next / self->dptx.changes.batches.count));
     send_next(ctx, self);
 }
 
@@ -182,6 +185,7 @@ int dptx_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct or
     dptx->failure = (struct orb_err){0};
     dptx->change = change;
     dptx->first = change->initial;
+    dptx->applying = false;
     dptx->changes.full = self->retry.pending;
     r = changeset_build(&dptx->changes, change, err);
     *change->prepared = prepared_new(&dptx->changes, change->tree, &self->rows);
@@ -252,6 +256,7 @@ int dptx_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_
     if (self->dptx.state == DPTX_NONE)
         return 0;
     self->dptx.change = change;
+    self->dptx.applying = true;
     r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->dptx), 0, on_applied, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
@@ -290,6 +295,17 @@ int dptx_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applie
     /* Drops the draft, or reverts it when it is the running policy. */
     r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->dptx), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;
+}
+
+void dptx_on_progress(struct orb_ctx *ctx, void *arg, const char *phase, int percent)
+{
+    struct firewall *self = orb_user(ctx);
+
+    if (arg != self)
+        return; /* of a call about counters, or the like */
+    if (percent >= 0 && !self->dptx.applying)
+        percent = SENT + percent * (100 - SENT) / 100;
+    orb_progress_at(ctx, phase, percent);
 }
 
 void dptx_discard(struct orb_ctx *ctx, void *prepared)

@@ -20,6 +20,7 @@ struct dptx {
     struct changeset changes;
     unsigned next;                   /* batch to send next */
     const struct orb_change *change; /* of the pending callback */
+    bool applying;                   /* apply was called */
     bool first;                      /* the stored configuration after a start */
     struct orb_err failure;          /* reported after the draft was dropped */
 };
@@ -31,6 +32,8 @@ int dptx_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_
 /* applied: apply was called for it. Drops the draft, or restores the previous policy. */
 int dptx_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                struct orb_err *err);
+/* The callback for the progress of calls (orb_on_progress): the present step is being worked on. */
+void dptx_on_progress(struct orb_ctx *ctx, void *arg, const char *phase, int percent);
 /* Frees what prepare read (prepared.h). */
 void dptx_discard(struct orb_ctx *ctx, void *prepared);
 

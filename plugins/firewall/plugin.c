@@ -20,6 +20,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
+    orb_on_progress(ctx, dptx_on_progress);
     r = health_init(ctx, &self->health, err);
     return r < 0 ? r : retry_init(ctx, self, err);
 }
