@@ -63,6 +63,14 @@ struct call *call_of(const struct participant *p)
     return NULL;
 }
 
+struct participant *call_participant(const struct engine *engine, const void *done_arg)
+{
+    for (struct call *call = engine->calls; call; call = call->next)
+        if (call == done_arg)
+            return call->p;
+    return NULL;
+}
+
 void call_forget(const struct participant *p)
 {
     struct call *call = call_of(p);

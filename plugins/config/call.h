@@ -22,6 +22,9 @@ int call_send(struct participant *p, const char *method, const struct buf *text,
               uint32_t deadline_ms, call_done *done, struct orb_err *err);
 /* The one p has to answer, NULL: none. */
 struct call *call_of(const struct participant *p);
+/* Who has to answer the call that was sent with done_arg; NULL: it is none of these, or was given
+ * up. */
+struct participant *call_participant(const struct engine *engine, const void *done_arg);
 /* p has nothing to answer any more. */
 void call_forget(const struct participant *p);
 /* Frees all; their answers must not come any more. */

@@ -5,8 +5,10 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/advance.h"
 #include "plugins/config/attach.h"
 #include "plugins/config/call.h"
+#include "plugins/config/cancel.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/candidate_file.h"
 #include "plugins/config/commit.h"
@@ -222,6 +224,7 @@ static const struct method {
     {"diff", methods_diff, FOR_ALL, true},
     {"validate", methods_edit_validate, FOR_ALL, true},
     {"commit", methods_edit_commit, FOR_ALL, true},
+    {"cancel", cancel_method, FOR_PEOPLE},
     {"confirm", confirm_method, FOR_PEOPLE},
     {"discard", methods_edit_discard, FOR_ALL, true},
     {"rollback", methods_edit_rollback, FOR_PEOPLE, true},
@@ -302,6 +305,14 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
 void engine_go_on(struct engine *engine)
 {
     requests_go_on(engine);
+}
+
+void engine_progress(struct engine *engine, const void *done_arg, const char *phase, int percent)
+{
+    struct participant *p = call_participant(engine, done_arg);
+
+    if (p)
+        advance_reported(p, phase, percent);
 }
 
 void engine_peer_gone(struct engine *engine, uint32_t peer)

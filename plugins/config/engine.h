@@ -41,6 +41,9 @@ struct engine_host {
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
     void (*progress)(void *arg);               /* progress of a long operation; may be NULL */
+    /* The caller of a request that is not answered yet may show this; percent 0 to 100, -1: not
+     * known. May be NULL. */
+    void (*tell)(void *arg, void *req, const char *phase, int percent);
     /* Reports a problem, or, what NULL, takes it back; may be NULL. */
     void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
     /* The running revision is one the kernel may be brought to; id: history_id(); void_tx: a
@@ -82,6 +85,9 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
                     const char *text, size_t len, void *req);
 /* Continues waiting requests (engine_host.soon). */
 void engine_go_on(struct engine *engine);
+/* A service reports progress of a call; done_arg as given to host->call, phase "" and percent -1:
+ * not known. */
+void engine_progress(struct engine *engine, const void *done_arg, const char *phase, int percent);
 /* A peer is gone: its requests, subscriptions, reads and waiting attach end; nothing is answered
  * to it any more. */
 void engine_peer_gone(struct engine *engine, uint32_t peer);

@@ -1,5 +1,6 @@
 /* Participants that are not waited for any more: see giveup.h. */
 #include "core/base/own.h"
+#include "plugins/config/advance.h"
 #include "plugins/config/call.h"
 #include "plugins/config/giveup.h"
 #include "plugins/config/participant_internal.h"
@@ -17,7 +18,7 @@ void giveup(struct participant *p, const char *why)
 
     call_forget(p);
     service_late(tx->engine, p->name, text);
-    participant_goes_on(tx);
+    advance_answered(tx);
     if (p->state == PART_ASKED)
         participant_given_up(p);
     else

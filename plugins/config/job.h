@@ -11,6 +11,7 @@ struct job {
     char *comment;
     uint32_t confirm_s;
     bool dry_run;
+    bool canceled;   /* while it was being checked, in slices */
     uint64_t undoes; /* 0: commits the user's candidate */
     void *req;       /* NULL: no client waits */
     char **reads;    /* what its user may read, NULL: all */

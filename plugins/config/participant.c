@@ -9,6 +9,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/advance.h"
 #include "plugins/config/bypass.h"
 #include "plugins/config/call.h"
 #include "plugins/config/grants.h"
@@ -239,18 +240,11 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     participant_failed(p, "prepare", "refused", err);
 }
 
-/* Tells the waiting client that the commit is in progress: its deadline is per step. */
-void participant_goes_on(const struct tx *tx)
-{
-    if (tx->engine->host.progress)
-        tx->engine->host.progress(tx->engine->host.arg);
-}
-
 static void on_prepared(struct participant *p, const char *text, size_t len,
                         const struct orb_err *err)
 {
-    participant_goes_on(p->tx);
     prepare_result(p, text, len, err);
+    advance_answered(p->tx);
     if (--p->tx->outstanding == 0)
         p->tx->events->prepared(p->tx);
 }

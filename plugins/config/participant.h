@@ -25,12 +25,13 @@ struct participant {
     char *name;
     uint32_t peer;
     enum part_state state;
-    bool applying;   /* apply was sent: an abort must carry that */
-    bool probed;     /* it was left out: its failure does not fail the commit */
-    bool anew;       /* left out: the host restarts it after the commit */
-    bool third;      /* third party: applies after all shipped ones */
-    bool restart;    /* cannot follow: the host restarts it after the commit */
-    struct buf text; /* its part of the patch */
+    bool applying;    /* apply was sent: an abort must carry that */
+    unsigned percent; /* of the present step, as it reported; 0 to 100 */
+    bool probed;      /* it was left out: its failure does not fail the commit */
+    bool anew;        /* left out: the host restarts it after the commit */
+    bool third;       /* third party: applies after all shipped ones */
+    bool restart;     /* cannot follow: the host restarts it after the commit */
+    struct buf text;  /* its part of the patch */
     json_t *plan;
 };
 

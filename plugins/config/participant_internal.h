@@ -18,8 +18,5 @@ bool participant_late(struct participant *p, const char *doing, const struct orb
 void participant_add_plan(struct participant *p, const char *text, size_t len);
 /* For giveup(): p, which was preparing, is not waited for. */
 void participant_given_up(struct participant *p);
-/* Tells the client that the commit is in progress: its deadline is per step, not for all of them.
- * */
-void participant_goes_on(const struct tx *tx);
 
 #endif

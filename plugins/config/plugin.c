@@ -43,6 +43,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     p->timer = orb_timer_new(ctx, on_timer, p);
     p->soon = orb_timer_new(ctx, on_soon, p);
     orb_set_user(ctx, p);
+    orb_on_progress(ctx, plugin_host_progress);
     return 0;
 }
 
@@ -137,6 +138,7 @@ METHOD(on_load_part, "load-part")
 METHOD(on_diff, "diff")
 METHOD(on_validate, "validate")
 METHOD(on_commit, "commit")
+METHOD(on_cancel, "cancel")
 METHOD(on_confirm, "confirm")
 METHOD(on_discard, "discard")
 METHOD(on_rollback, "rollback")
@@ -158,6 +160,7 @@ static const struct orb_method methods[] = {
     {"diff", on_diff, ORB_RAW},
     {"validate", on_validate, ORB_RAW},
     {"commit", on_commit, ORB_RAW},
+    {"cancel", on_cancel, ORB_RAW},
     {"confirm", on_confirm, ORB_RAW},
     {"discard", on_discard, ORB_RAW},
     {"rollback", on_rollback, ORB_RAW},

@@ -147,6 +147,20 @@ static void host_progress(void *arg)
     orb_progress(((struct plugin *)arg)->ctx);
 }
 
+static void host_tell(void *arg, void *req, const char *phase, int percent)
+{
+    orb_req_progress(req, phase, percent);
+}
+
+void plugin_host_progress(struct orb_ctx *ctx, void *arg, const char *phase, int percent)
+{
+    struct plugin *p = orb_user(ctx);
+    const struct call *call = arg;
+
+    if (arg && arg != p && p->engine) /* else one of the start's own calls */
+        engine_progress(p->engine, call->arg, phase, percent);
+}
+
 struct engine_host plugin_host(struct plugin *p)
 {
     return (struct engine_host){
@@ -166,5 +180,6 @@ struct engine_host plugin_host(struct plugin *p)
         .enforced = host_enforced,
         .follow = host_follow,
         .progress = host_progress,
+        .tell = host_tell,
     };
 }

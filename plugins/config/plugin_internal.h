@@ -23,6 +23,8 @@ struct plugin {
 /* plugin_host.c: how the engine reaches the SDK. p->log must be set; the members about the boot
  * (was_…, safe_revision) are the caller's to fill. */
 struct engine_host plugin_host(struct plugin *p);
+/* The callback for the progress of calls (orb_on_progress): passed to the engine. */
+void plugin_host_progress(struct orb_ctx *ctx, void *arg, const char *phase, int percent);
 /* plugin_start.c: reads the schemas from the host and opens the engine; orb_ready() is called when
  * that is done. Returns ORB_LATER, or below 0 with err. */
 int plugin_start(struct plugin *p, struct orb_err *err);

@@ -343,6 +343,8 @@ static bool begin_job(struct engine *engine, struct job *job)
 
     tx->engine = engine;
     tx->events = &events;
+    if (r == 0 && job->canceled)
+        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
     /* The rest is one step, which must not depend on a request's budget. */
     engine->parts.now = (struct parts_request){0};
     if (r == 0 && !job->dry_run) {

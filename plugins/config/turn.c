@@ -2,6 +2,7 @@
  * when one takes long. */
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "plugins/config/advance.h"
 #include "plugins/config/call.h"
 #include "plugins/config/job.h"
 #include "plugins/config/participant_internal.h"
@@ -58,13 +59,13 @@ static void apply_result(struct participant *p, const struct orb_err *err)
     }
     if (newest)
         tx->at++;
+    advance_answered(tx);
     go_on(tx, newest);
 }
 
 static void on_applied(struct participant *p, const char *text, size_t len,
                        const struct orb_err *err)
 {
-    participant_goes_on(p->tx);
     if (!err)
         participant_add_plan(p, text, len);
     apply_result(p, err);
@@ -86,6 +87,7 @@ static void ask_to_apply(struct participant *p)
     struct orb_err err = {0};
 
     p->applying = true;
+    p->percent = 0;
     tx->outstanding++;
     json_write_object(&w, NULL);
     json_write_integer(&w, "tx", (int64_t)tx->id);

@@ -73,6 +73,7 @@ struct fake {
     uint64_t us;          /* monotonic, increases with each call */
     uint32_t newest_peer; /* of fake_ask, and when it was opened */
     uint64_t newest_us;
+    void *told_to;             /* the test's own */
     const char *const *grants; /* of a "service:NAME" in fake_ask */
     /* of the last request */
     void *awaited;
