@@ -40,6 +40,7 @@ int ask_open(struct client *c, const char *socket_path, unsigned wait_ms, struct
                          .socket_path = socket_path,
                          .wait_ms = wait_ms,
                          .until_ms = c->until_ms,
+                         .observer = c->observer,
                          .began_ms = now_ms()};
     return open_patiently(c, err);
 }

@@ -5,9 +5,9 @@
 
 #include "cli/client.h"
 
-/* Connects and sends HELLO, within client->until_ms, the only member that is read before. When no
- * daemon listens or answers, tries again for wait_ms; stderr shows what is waited for. The error
- * names what to start when no process listens. */
+/* Connects and sends HELLO, within client->until_ms; that and observer are the only members read
+ * before. When no daemon listens or answers, tries again for wait_ms; stderr shows what is waited
+ * for. The error names what to start when no process listens. */
 int ask_open(struct client *client, const char *socket_path, unsigned wait_ms, struct orb_err *err);
 /* to: "config@1". input: JSON text, NULL for {}. ret_text is set to the reply's text. A remote
  * error is returned with its code, path and text. Waits for a service that is starting; a request

@@ -61,14 +61,21 @@ static int receive(struct client *c, struct inframe *f, const struct wait *wait,
                    struct orb_err *err)
 {
     for (;;) {
-        struct pollfd p = {.fd = c->wire.fd, .events = POLLIN};
+        struct pollfd p[] = {{.fd = c->wire.fd, .events = POLLIN},
+                             {.fd = c->observer ? c->observer->fd : -1, .events = POLLIN}};
         int left = left_of(c, wait);
         long n;
         int r = frame_stream_next(&c->wire, f, err);
 
         if (r != FRAME_MORE)
             return r;
-        r = poll(&p, 1, left);
+        r = poll(p, ARRAY_LEN(p), left);
+        if (r > 0 && p[1].revents) {
+            r = c->observer->readable(c->observer->arg, c, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
         c->silent = r == 0 || (r > 0 && left == 0);
         if (c->silent)
             return orb_fail(err, ORB_E_DEADLINE, "the daemon did not answer within %d s",
@@ -106,12 +113,25 @@ static int take_answer(const struct inframe *f, struct buf *ret_text, struct orb
     return 0;
 }
 
+/* How far the call is, as told by PROGRESS. */
+static void observe(struct client *c, const struct inframe *f)
+{
+    struct progress_state state = {.percent = PROGRESS_UNKNOWN};
+
+    if (!c->observer)
+        return;
+    if (f->len && scan_json(f->payload, f->len, &any_json, NULL) == 0)
+        progress_state_read(f->payload, f->len, &state, NULL);
+    c->observer->progress(c->observer->arg, &state);
+}
+
 /* Waits for the answer to corr: its payload in ret_text. Other frames are skipped; PROGRESS of the
  * request restarts the time. */
 static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_ms,
                     struct buf *ret_text, struct orb_err *err)
 {
     struct wait wait = wait_of(wait_ms);
+    struct orb_err side;
 
     for (;;) {
         struct inframe f;
@@ -123,8 +143,14 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_m
             return remote_error(f.env, f.h.envlen, err);
         if (f.h.type == wanted && f.h.corr == corr)
             return take_answer(&f, ret_text, err);
-        if (f.h.type == FRAME_PROGRESS && f.h.corr == corr)
+        if (f.h.type == FRAME_PROGRESS && f.h.corr == corr) {
             wait = wait_of(wait_ms);
+            observe(c, &f);
+        }
+        if (f.h.type == FRAME_ERR && c->side_corr && f.h.corr == c->side_corr) {
+            remote_error(f.env, f.h.envlen, &side);
+            out_err("orbctl: %s\n", side.text);
+        }
         if (left_of(c, &wait) == 0) { /* however many were read at once */
             c->silent = true;
             return orb_fail(err, ORB_E_DEADLINE,
@@ -279,6 +305,15 @@ int client_call_once(struct client *c, const char *to, const char *method, const
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
     return r < 0 ? r : answer_to(c, corr, to, method, ret_text, err);
+}
+
+int client_send(struct client *c, const char *to, const char *method, struct orb_err *err)
+{
+    AUTO(buf) struct buf envelope = {0};
+
+    address(&envelope, to, "method", method);
+    c->side_corr = c->next_corr++;
+    return send_frame(c, FRAME_REQ, c->side_corr, buf_str(&envelope), "{}", err);
 }
 
 static int one_event(const struct inframe *f,

@@ -7,6 +7,7 @@
 
 #include "core/base/buf.h"
 #include "core/ipc/frame_stream.h"
+#include "core/ipc/progress_state.h"
 #include "core/json/tree.h"
 #include "orbital/error.h"
 
@@ -14,6 +15,17 @@
  * without an answer only the daemon itself is checked. */
 #define CLIENT_WAIT_MS 10000
 #define CLIENT_HELLO_MS 5000 /* the daemon answers HELLO at once unless it is very busy */
+
+struct client;
+
+/* Looks on while a call takes long. */
+struct client_observer {
+    void (*progress)(void *arg, const struct progress_state *state);
+    /* fd is readable. Below 0: the call ends with this code and err; its request goes on. */
+    int (*readable)(void *arg, struct client *client, struct orb_err *err);
+    int fd; /* -1: none */
+    void *arg;
+};
 
 struct client {
     struct frame_stream wire; /* fd -1: not connected */
@@ -26,7 +38,9 @@ struct client {
     bool broken;         /* the connection ended in the middle of something */
     bool silent;         /* no frame was received during the whole wait */
     uint32_t next_corr;
+    uint32_t side_corr; /* of a request by client_send(); its refusal is printed */
     char user[64], role[16];
+    const struct client_observer *observer; /* NULL: none */
 };
 
 /* Connects to socket_path and sends HELLO, once, without waiting for a daemon. ORB_E_UNAVAILABLE,
@@ -37,6 +51,8 @@ void client_close(struct client *client);
 /* One attempt of ask_call() (cli/ask.h) on the present connection. */
 int client_call_once(struct client *client, const char *to, const char *method, const char *input,
                      struct buf *ret_text, struct orb_err *err);
+/* Sends a request while another call waits: only an error in answer to it is shown, on stderr. */
+int client_send(struct client *client, const char *to, const char *method, struct orb_err *err);
 /* Subscribes, then calls on_event for each event until it returns non-zero or the connection ends.
  */
 int client_watch(struct client *client, const char *interface, const char *topic,

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cli/config.h"
+#include "cli/config_commit.h"
 #include "cli/table.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
@@ -73,53 +74,6 @@ static int config_validate(struct cli *cli, int argc, char **argv, struct orb_er
     if (r == 0)
         out("valid; %lld change%s\n", table_changes(tree), table_plural(table_changes(tree)));
     return r;
-}
-
-static void print_plan(const json_t *tree)
-{
-    json_t *step;
-    size_t i;
-
-    json_array_foreach (json_object_get(tree, "plan"), i, step)
-        out("  %-12s %-8s %s\n", table_text(step, "service"), table_text(step, "kind"),
-            table_text(step, "text"));
-}
-
-static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err *err)
-{
-    const char *confirm = cli_option(&argc, argv, "--confirm");
-    const char *comment = cli_option(&argc, argv, "--comment");
-    bool dry_run = cli_flag(&argc, argv, "--dry-run");
-    AUTO(buf) struct buf input = {0};
-    AUTO(json_t) json_t *tree = NULL;
-    long seconds = 0;
-    int r = cli_words(cli, argc, argv, err);
-    struct json_write w = json_write_to(&input);
-
-    if (r == 0 && confirm)
-        r = cli_number(confirm, "--confirm", 1, 86400, &seconds, err);
-    if (r < 0)
-        return r;
-    json_write_object(&w, NULL);
-    json_write_boolean(&w, "dry-run", dry_run);
-    if (confirm)
-        json_write_integer(&w, "confirm-s", seconds);
-    if (comment)
-        json_write_string(&w, "comment", comment);
-    json_write_end(&w);
-    r = cli_fetch(cli, "config@1", "commit", buf_str(&input), &tree, err);
-    if (r < 0 || !tree)
-        return r;
-    if (dry_run)
-        out("nothing was changed; a commit of %lld change%s would:\n", table_changes(tree),
-            table_plural(table_changes(tree)));
-    else
-        out("revision %lld, %lld change%s\n", table_number(tree, "revision"), table_changes(tree),
-            table_plural(table_changes(tree)));
-    print_plan(tree);
-    if (confirm && !dry_run)
-        out("undone in %ld s without `orbctl config confirm`\n", seconds);
-    return 0;
 }
 
 static int simple(struct cli *cli, const char *method, const char *input, const char *done,
@@ -236,7 +190,8 @@ const struct command config_commands[] = {
      config_diff},
     {"config validate", "", "check the candidate, change nothing", config_validate},
     {"config commit", "[--confirm SECONDS] [--comment TEXT] [--dry-run]",
-     "make the candidate running, atomically", config_commit},
+     "make the candidate running, atomically", config_commit_commit},
+    {"config cancel", "", "end your commit that is not being applied yet", config_commit_cancel},
     {"config confirm", "", "keep what a commit --confirm made", config_confirm},
     {"config discard", "", "forget your candidate", config_discard},
     {"config rollback", "COMMITS", "load the revision so many commits ago into your candidate",

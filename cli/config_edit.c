@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/config.h"
+#include "cli/config_commit.h"
 #include "cli/table.h"
 #include "core/base/file.h"
 #include "core/base/json_write.h"
@@ -332,7 +333,11 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
         return r;
     buf_addf(&comment, "service %s %s", on ? "enable" : "disable", argv[0]);
     cli_pair(&input, "comment", buf_str(&comment));
-    r = cli_call(cli, "config@1", "commit", buf_str(&input), &text, err);
+    r = config_commit_call(cli, buf_str(&input), &text, err);
+    if (r == CONFIG_COMMIT_LEFT) {
+        cli->status = 130;
+        return 0;
+    }
     if (r < 0) /* no trap in the next commit */
         cli_call(cli, "config@1", "discard", NULL, &text, &ignored);
     else

@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
 """A commit lasts as long as the services at work say that they go on: beyond the time one may be silent,
 up to the time it may take in all. Three appliances side by side."""
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
+import struct
 import sys
+import termios
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 from appliance import Appliance, Tap, expect, need_root  # noqa: E402
@@ -31,7 +37,7 @@ def lay_out(box, deadlines):
     with open(f"{shipped}/work/schema.json", "w") as f:
         json.dump({"interface": "work", "version": "1.0", "methods": {}, "events": {}, "config": {
             "type": "object", "additionalProperties": False, "properties": {
-                "steps": {"type": "integer"}, "silent": {"type": "boolean"}}}}, f)
+                "steps": {"type": "integer"}, "silent": {"type": "boolean"}, "shows": {"type": "boolean"}}}}, f)
 
 
 def commit(name, deadlines, silent):
@@ -44,18 +50,97 @@ def commit(name, deadlines, silent):
         return done, box.call("config", "get", {"path": ""})["value"]
 
 
+class Terminal:
+    """`orbctl config commit` in a terminal of its own."""
+
+    def __init__(self, box):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(f"{build}/orbctl", ["orbctl", "config", "commit"],
+                      {**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock", "TERM": "vt100"})
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+
+    def until(self, *wanted):
+        """Reads until one of the texts was written, which is returned, and what was before it is forgotten."""
+        end = time.monotonic() + 60
+        while True:
+            for word in wanted:
+                if word in self.text:
+                    self.text = self.text.split(word, 1)[1]
+                    return word
+            ready = select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]
+            try:
+                more = os.read(self.fd, 4096).decode(errors="replace") if ready else ""
+            except OSError:  # the other end was closed
+                more = ""
+            expect(more, f"{wanted} did not come; the terminal has {self.text!r}")
+            self.text += more
+
+    def type(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def status(self):
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except OSError:
+            pass
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def in_terminal():
+    """A bar, and Ctrl-C: what became of three commits."""
+    with Appliance(build, "pr-shows") as box:
+        lay_out(box, {})
+        box.start()
+
+        def begin(steps):
+            box.call("config", "edit", {"ops": [{"op": "set", "path": "/work", "value": {"steps": steps, "shows": True}}]})
+            terminal = Terminal(box)
+            terminal.until("] ")
+            terminal.until("%")
+            terminal.until("work: working")
+            terminal.until(" s")
+            return terminal
+
+        # Thirty seconds, of which as much passes as the questions take: the first two end before.
+        terminal = begin(150)
+        terminal.type("\x03")
+        terminal.until("[w]ait for it, [c]ancel it, or [l]eave")
+        terminal.type("c\n")
+        terminal.until("canceled by root; nothing was changed")
+        canceled = terminal.status()
+        tree = box.call("config", "get", {"path": ""})["value"]
+        terminal = begin(20)
+        terminal.type("\x03")
+        terminal.until("[l]eave")
+        terminal.type("l\n")
+        terminal.until("the commit goes on")
+        left = terminal.status()
+        while box.call("config", "get", {"path": ""})["value"].get("work", {}).get("steps") != 20:
+            box.call("config", "history", {"limit": 1})
+        terminal = begin(15)
+        terminal.type("\x03")
+        terminal.until("[l]eave")
+        terminal.type("\n")
+        terminal.until("revision ")
+        return canceled, "work" in tree, left, terminal.status()
+
+
 COMMITS = {"goes-on": ({}, False), "silent": ({}, True), "too-long": ({"progress-ms": (SILENT_S + 1) * 1000}, False)}
 results = {}
 
 
 def run_one(name):
     try:
-        results[name] = commit("pr-" + name.split("-")[0], *COMMITS[name])
+        results[name] = in_terminal() if name == "terminal" else commit("pr-" + name.split("-")[0], *COMMITS[name])
     except Exception as problem:  # pylint: disable=broad-except
         results[name] = problem
 
 
-threads = [threading.Thread(target=run_one, args=(name,)) for name in COMMITS]
+threads = [threading.Thread(target=run_one, args=(name,)) for name in list(COMMITS) + ["terminal"]]
 for thread in threads:
     thread.start()
 for thread in threads:
@@ -82,6 +167,14 @@ def refused(name, *words):
         expect(word in done.stderr, f"{word!r} is not in {done.stderr!r}")
 
 
+def terminal_test():
+    canceled, changed, left, waited = result("terminal")
+    expect(canceled == 6 and not changed, f"canceled: exit status {canceled}, /work was {'' if changed else 'not '}changed")
+    expect(left == 130, f"left: exit status {left}")
+    expect(waited == 0, f"waited for: exit status {waited}")
+
+
+tap.test("a terminal has a bar of a commit that takes long, and Ctrl-C cancels it, leaves it, or waits on", terminal_test)
 tap.test("a prepare that says it goes on may take longer than its deadline", goes_on)
 tap.test("one that says nothing ends with its deadline", refused, "silent", f"did not answer prepare within {SILENT_S} s")
 tap.test("one that goes on for ever ends with its progress-ms", refused, "too-long", "was still at prepare after 11",

@@ -1,5 +1,5 @@
-/* A package for test_progress.py: prepare takes as many steps as /work/steps says, and says with
- * each that it goes on, or not. */
+/* A package for test_progress.py: prepare takes /work/steps steps, and reports progress at each of
+ * them, with /work/shows how far it is, too, and with /work/silent never. */
 #include <stdlib.h>
 
 #include "orbital/orbital.h"
@@ -8,15 +8,17 @@
 
 struct work {
     struct orb_timer *timer;
-    int left;
-    bool silent;
+    int steps, left;
+    bool silent, shows;
 };
 
 static void on_step(struct orb_ctx *ctx, void *arg)
 {
     struct work *work = arg;
 
-    if (!work->silent)
+    if (work->shows)
+        orb_progress_at(ctx, "working", 100 * (work->steps - work->left) / work->steps);
+    else if (!work->silent)
         orb_progress(ctx);
     if (--work->left > 0)
         return;
@@ -43,7 +45,8 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 
     if (!cJSON_IsNumber(steps) || change->initial)
         return 0;
-    work->left = steps->valueint;
+    work->left = work->steps = steps->valueint;
+    work->shows = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(mine, "shows"));
     work->silent = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(mine, "silent"));
     orb_timer_start(work->timer, STEP_MS, STEP_MS);
     return ORB_LATER;
