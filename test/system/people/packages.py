@@ -54,7 +54,7 @@ WRONG = [
     ("schema", "config/properties/n/minimum", "1", 3, ["/properties/n/minimum", "number", '"1"']),
     ("schema", "config/properties/n/minimun", 1, 3, ["/properties/n/minimun", "minimum?"]),
     ("schema", "config/properties/n/pattern", "[", 3, ["/pattern", "regular expression"]),
-    ("schema", "config/properties/n/$ref", "#/$defs/x", 3, ["/$ref", "no #/$defs/x"]),
+    ("schema", "config/properties/n/$ref", "#/$defs/x", 3, ["/$ref", 'no "#/$defs/x"']),
     ("schema", "methods/go/requires", "admin", 3, ["/methods/go/requires", "configure", '"admin"']),
     ("schema", "methods/go/requires", GONE, 3, ["/methods/go/requires", "missing"]),
     ("schema", "methods/go/timeout-ms", 0, 3, ["/methods/go/timeout-ms", "600000"]),
