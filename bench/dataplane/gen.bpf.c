@@ -10,6 +10,7 @@
 #include "bench/dataplane/gen.h"
 
 #define ETH_IP4 0x0800
+#define ETH_IP6 0x86dd
 #define IP_UDP 17
 #define FAMILY_IP4 2
 #define TC_SHOT 2
@@ -30,6 +31,22 @@ static __always_inline int frame_at(struct frame *f, void *data, void *end)
     f->udp = (void *)(f->ip + 1);
     f->payload = (void *)(f->udp + 1);
     return data + GEN_FRAME <= end;
+}
+
+struct frame6 {
+    struct ethhdr *eth;
+    struct ipv6hdr *ip;
+    struct udphdr *udp;
+    struct gen_payload *payload;
+};
+
+static __always_inline int frame6_at(struct frame6 *f, void *data, void *end)
+{
+    f->eth = data;
+    f->ip = data + sizeof(*f->eth);
+    f->udp = (void *)(f->ip + 1);
+    f->payload = (void *)(f->udp + 1);
+    return data + GEN_FRAME6 <= end;
 }
 
 struct {
@@ -62,10 +79,29 @@ struct {
 
 /* ---- generator ---- */
 
-__u64 image[8];      /* the frame of flow 0, and 4 bytes more */
+__u64 image[9];      /* the frame of flow 0, IPv4's with 4 bytes more in its eighth */
 __u32 flows = 1;     /* at most 32768 */
 __u32 scan = 0;      /* 1: every frame has another source address and port instead */
 __u32 next_flow = 0; /* one core sends; scan: the number of the frame */
+
+/* Another source address in each frame; a permutation of 32 bits. */
+SEC("xdp")
+int send6(struct xdp_md *ctx)
+{
+    __u64 *words = (void *)(long)ctx->data;
+    __u32 n = next_flow;
+    struct frame6 f;
+
+    if (!frame6_at(&f, words, (void *)(long)ctx->data_end))
+        return XDP_ABORTED;
+#pragma unroll
+    for (int i = 0; i < 9; i++)
+        words[i] = image[i];
+    next_flow = n + 1;
+    f.ip->saddr.in6_u.u6_addr32[3] = n * 2654435761u;
+    f.udp->check = 0;
+    return XDP_TX;
+}
 
 SEC("xdp")
 int send(struct xdp_md *ctx)
@@ -117,6 +153,30 @@ static __always_inline int has_good_sum(const struct frame *f)
     return sum == 0xffff;
 }
 
+/* As count(). */
+static __always_inline int count6(void *data, void *end)
+{
+    struct gen_counts *c;
+    struct gen_expect *e;
+    struct frame6 f;
+    __u32 zero = 0;
+
+    if (!frame6_at(&f, data, end) || f.eth->h_proto != bpf_htons(ETH_IP6) ||
+        f.ip->nexthdr != IP_UDP || f.payload->high != bpf_htons(GEN_MARK >> 16) ||
+        f.payload->low != bpf_htons(GEN_MARK & 0xffff))
+        return 0;
+    c = bpf_map_lookup_elem(&counts, &zero);
+    e = bpf_map_lookup_elem(&expect, &zero);
+    if (!c || !e)
+        return 0;
+    if (f.ip->hop_limit != e->hops)
+        c->wrong++;
+    else
+        c->good++;
+    c->bytes += GEN_FRAME6;
+    return 1;
+}
+
 /* 1: it was sent by the generator. */
 static __always_inline int count(void *data, void *end)
 {
@@ -125,6 +185,8 @@ static __always_inline int count(void *data, void *end)
     struct frame f;
     __u32 zero = 0;
 
+    if (frame_at(&f, data, end) && f.eth->h_proto == bpf_htons(ETH_IP6))
+        return count6(data, end);
     if (!frame_at(&f, data, end) || f.eth->h_proto != bpf_htons(ETH_IP4) ||
         f.ip->protocol != IP_UDP || f.payload->high != bpf_htons(GEN_MARK >> 16) ||
         f.payload->low != bpf_htons(GEN_MARK & 0xffff))
@@ -151,7 +213,7 @@ int sink(struct xdp_md *ctx)
 SEC("tc")
 int sink_tc(struct __sk_buff *skb)
 {
-    if (bpf_skb_pull_data(skb, GEN_FRAME))
+    if (bpf_skb_pull_data(skb, skb->len < GEN_FRAME6 ? GEN_FRAME : GEN_FRAME6))
         return TC_OK;
     return count((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_SHOT : TC_OK;
 }

@@ -42,6 +42,8 @@ struct job {
     unsigned packets, cpu, flows, scan, port, hops, every_ms;
     uint8_t mac[6];
     struct in_addr source, destination, expect;
+    struct in6_addr source6, destination6;
+    bool six; /* the last two are what is sent; then scan is implied */
 };
 
 struct result {
@@ -225,6 +227,29 @@ static void fill_image(const struct job *job, uint8_t image[GEN_FRAME])
     memcpy(udp + 6, &check, 2);
 }
 
+/* Without checksum, as what scan sends of IPv4: nothing on the way looks at it. */
+static void fill_image6(const struct job *job, uint8_t image[GEN_FRAME6])
+{
+    uint8_t *ip = image + 14, *udp = ip + 40, *payload = udp + 8;
+
+    memset(image, 0, GEN_FRAME6);
+    memcpy(image, job->mac, 6);
+    memcpy(image + 6, job->mac, 6);
+    image[11] ^= 1;
+    put16(image + 12, 0x86dd);
+    ip[0] = 0x60;
+    put16(ip + 4, GEN_FRAME6 - 54);
+    ip[6] = 17;
+    ip[7] = 64;
+    memcpy(ip + 8, &job->source6, 16);
+    memcpy(ip + 24, &job->destination6, 16);
+    put16(udp, GEN_PORT);
+    put16(udp + 2, job->port);
+    put16(udp + 4, GEN_FRAME6 - 54);
+    put16(payload + 2, GEN_MARK >> 16);
+    put16(payload + 4, GEN_MARK & 0xffff);
+}
+
 static struct gen_counts read_counts(int fd)
 {
     struct gen_counts each[MAX_CPUS], all = {0};
@@ -306,10 +331,11 @@ static void send_frames(const struct job *job, int fd, struct bpf_test_run_opts 
 
 static void run(const struct job *job, struct gen *gen, unsigned ifindex, struct result *ret)
 {
-    uint8_t frame[GEN_FRAME] = {0};
-    struct xdp_md md = {.data_end = sizeof(frame), .ingress_ifindex = ifindex};
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
-                .ctx_in = &md, .ctx_size_in = sizeof(md), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+    uint8_t frame[GEN_FRAME6] = {0};
+    unsigned size = job->six ? GEN_FRAME6 : GEN_FRAME;
+    struct xdp_md md = {.data_end = size, .ingress_ifindex = ifindex};
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = size, .ctx_in = &md,
+                .ctx_size_in = sizeof(md), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
                 .batch_size = BATCH);
     AUTO_FD int counts = pinned(job->pin, "counts"), expect = pinned(job->pin, "expect");
     struct gen_expect want = {.source = job->expect.s_addr, .hops = job->hops};
@@ -324,7 +350,7 @@ static void run(const struct job *job, struct gen *gen, unsigned ifindex, struct
     before = read_counts(counts);
     wall = now_ns();
     cpu = thread_ns() + softirqd_ns(softirqd);
-    send_frames(job, bpf_program__fd(gen->progs.send), &options);
+    send_frames(job, bpf_program__fd(job->six ? gen->progs.send6 : gen->progs.send), &options);
     ret->wall_ns = now_ns() - wall;
     /* Packets still in queues are processed by softirqs a moment later. */
     for (int ms = 0; ms < DRAIN_MS; ms++) {
@@ -345,14 +371,17 @@ static int send_all(struct job *job, const char *netns, const char *dev)
     struct gen *gen = gen__open();
     struct result result = {0};
     struct bpf_program *program;
-    uint8_t image[64] = {0};
+    uint8_t image[GEN_FRAME6] = {0};
     int r;
 
     if (!gen)
         give_up("the programs cannot be opened: %s", strerror(errno));
-    bpf_object__for_each_program(program, gen->obj)
-        bpf_program__set_autoload(program, program == gen->progs.send);
-    fill_image(job, image);
+    bpf_object__for_each_program(program, gen->obj) bpf_program__set_autoload(
+        program, program == (job->six ? gen->progs.send6 : gen->progs.send));
+    if (job->six)
+        fill_image6(job, image);
+    else
+        fill_image(job, image);
     memcpy(gen->bss->image, image, sizeof(image));
     gen->data->flows = job->flows;
     gen->bss->scan = job->scan;
@@ -367,6 +396,22 @@ static int send_all(struct job *job, const char *netns, const char *dev)
            (double)result.cpu_ns / job->packets, (double)result.wall_ns / job->packets);
     gen__destroy(gen);
     return 0;
+}
+
+/* A source or destination of IPv6. */
+static bool read_address6(struct job *job, const char *text)
+{
+    const char *value = strchr(text, '=');
+
+    if (!value || !strchr(value, ':'))
+        return false;
+    if (!strncmp(text, "mac=", 4))
+        return false;
+    job->six = true;
+    if (inet_pton(AF_INET6, value + 1,
+                  !strncmp(text, "source=", 7) ? &job->source6 : &job->destination6) != 1)
+        give_up("\"%s\" is no IPv6 address", value + 1);
+    return true;
 }
 
 static void read_address(const char *text, struct in_addr *to)
@@ -390,6 +435,8 @@ static void read_key(struct job *job, const char *text)
         {"source=", &job->source}, {"destination=", &job->destination}, {"expect=", &job->expect}};
     const char *value = strchr(text, '=');
 
+    if (read_address6(job, text))
+        return;
     for (size_t i = 0; value && i < ARRAY_LEN(numbers); i++)
         if (!strncmp(text, numbers[i].name, strlen(numbers[i].name))) {
             *numbers[i].to = (unsigned)strtoul(value + 1, NULL, 10);

@@ -3,16 +3,17 @@
 #define BENCH_DATAPLANE_GEN_H
 
 #define GEN_FRAME 60        /* bytes; the least an Ethernet frame has */
+#define GEN_FRAME6 72       /* of IPv6 */
 #define GEN_MARK 0x6f726262 /* in the payload: frames without it are not counted */
 #define GEN_PORT 1024       /* source port of flow 0 */
 #define GEN_CHECK_EVERY 64  /* the sink verifies the whole UDP checksum of every n-th frame */
 #define GEN_DEVICES 64      /* interface indexes below it can be sent to */
 
-/* Payload, at byte 42 of the frame, network byte order. */
+/* Payload, at byte 42 of the frame (IPv6: 62), network byte order. */
 struct gen_payload {
     __u16 balance; /* what makes the sum of addresses, ports and this word the same in every flow */
     __u16 high, low; /* GEN_MARK */
-    __u16 rest[6];
+    __u16 rest[2];
 };
 
 struct gen_counts {

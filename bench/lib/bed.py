@@ -34,8 +34,12 @@ class Bed(appliance.Appliance):
         path = f"{self.dir}/load.json"
         with open(path, "w") as f:
             json.dump(config, f)
-        self.ctl("config", "load", path, "--replace")
-        self.ctl("config", "commit", "--comment", comment)
+        for left in (4, 3, 2, 1, 0):  # beside compilers, the check of many rules may take more than its 10 s
+            self.ctl("config", "load", path, "--replace")
+            if self.ctl("config", "commit", "--comment", comment, ok=not left).returncode == 0:
+                return
+            self.until(60, lambda: all(s["state"] == "Running" for s in self.json("show", "services")["services"]),
+                       "every service runs again")
 
 
 class Around:

@@ -8,6 +8,8 @@ packet of it is decided by the last rule: the worst place for a linear search.
 
   rules.py put N        payloads of dataplane@1 `put`, one JSON text a line (without "tx")
   rules.py firewall N   the value of /firewall in the configuration
+  rules.py nft N        the rules as one writes them for nft(8) by hand: a verdict map by interfaces,
+                        then the rules of that pair
   rules.py last N       the last rule's number
 Options: --seed S, --six (a third of the rules IPv6), --lan IF, --wan IF, --snat.
 """
@@ -90,10 +92,35 @@ def firewall(count, seed=1, six=False, lan="lan0", wan="wan0", snat=False):
     return config
 
 
+def nft_lines(entry):
+    """The lines of one rule, one for each family it has."""
+    for word, sign in (("ip", "."), ("ip6", ":")):
+        lists = {key: [a for a in entry.get(key, []) if sign in a] for key in ("source", "destination")}
+        if any(entry.get(key) and not lists[key] for key in lists):
+            continue
+        parts = [f"{word} {name} {{ {', '.join(lists[key])} }}" if len(lists[key]) > 1 else f"{word} {name} {lists[key][0]}"
+                 for key, name in (("source", "saddr"), ("destination", "daddr")) if lists[key]]
+        for key, name in (("source-ports", "sport"), ("destination-ports", "dport")):
+            if entry.get(key):
+                parts.append(f"{entry['protocol']} {name} {entry[key][0]}")
+        yield " ".join((*parts, entry["action"]))
+
+
+def nft(count, seed=1, six=False, lan="lan0", wan="wan0"):
+    """A table of nft(8) that decides as these rules do, without counters."""
+    chains = {"lan": [], "wan": []}
+    for entry in rules(count, seed, six).values():
+        chains[entry["from"]] += nft_lines(entry)
+    text = "".join(f"chain from_{zone} {{\n" + "\n".join(lines) + "\n}\n" for zone, lines in chains.items())
+    return (f"table inet hand {{\n{text}chain forward {{\ntype filter hook forward priority filter; policy drop;\n"
+            "ct state vmap { established : accept, related : accept, invalid : drop }\n"
+            f"iifname . oifname vmap {{ {lan} . {wan} : jump from_lan, {wan} . {lan} : jump from_wan }}\n}}\n}}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("form", choices=["put", "firewall", "last"])
+    parser.add_argument("form", choices=["put", "firewall", "nft", "last"])
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--six", action="store_true")
@@ -105,6 +132,8 @@ def main():
         parser.error("count must be at least 1")
     if args.form == "last":
         print(args.count * 10)
+    elif args.form == "nft":
+        print(nft(args.count, args.seed, args.six, args.lan, args.wan), end="")
     elif args.form == "firewall":
         print(json.dumps(firewall(args.count, args.seed, args.six, args.lan, args.wan, args.snat)))
     else:
