@@ -2,8 +2,8 @@
  * in up to three hooks, so that a rule without from or to also applies to the appliance's own
  * traffic.
  *
- * Note: rules are in chains of about 64, which makes commits cheaper (nft_change.c), not packets;
- * each chain is named after its first rule. */
+ * Note: many rules are divided by zones (nft_pairs.c) and stand in chains of about 64, so that a
+ * commit changes few of them (nft_change.c) and a packet passes by most (nft_guard.c). */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
@@ -13,12 +13,13 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_guard.h"
 #include "dataplane/nft_match.h"
 #include "dataplane/nft_nat.h"
+#include "dataplane/nft_pairs.h"
 #include "dataplane/nft_rule.h"
 
 #define CHAIN_MIN 128 /* fewer rules are in the hook's chain itself */
-#define CHAIN_BITS 6  /* a chain has 64 rules on the average */
 
 struct nft_hook {
     const char *name;
@@ -65,17 +66,6 @@ static void choose_rules(const struct policy *policy, const struct nft_hook *hoo
     }
 }
 
-/* Number of rules in the next chain. Chains begin at fixed rule numbers: adding or removing a rule
- * changes one chain and moves no rule between others. */
-static unsigned chain_length(const struct run *run, unsigned first)
-{
-    unsigned end = first + 1;
-
-    while (end < run->count && run->rules[end]->id * 2654435761u >> (32 - CHAIN_BITS))
-        end++;
-    return end - first;
-}
-
 /* Rules of one zone pair share the comparison of the interfaces. */
 static bool one_pair(const struct policy_rule *const *rules, unsigned count)
 {
@@ -100,29 +90,45 @@ static void add_run(const struct policy *policy, const struct nft_hook *hook,
     }
 }
 
-static void add_rules(const struct policy *policy, const struct nft_hook *hook,
-                      struct nft_text *text, struct buf *base)
+/* Rules that no zones divide, in order. */
+static void add_in_order(const struct policy *policy, const struct nft_hook *hook,
+                         const struct run *run, struct nft_text *text, struct buf *base)
 {
-    AUTO_FREE const struct policy_rule **rules = xcalloc(policy->rule_count + 1, sizeof(*rules));
-    struct run run = {.rules = rules};
+    const struct policy_rule **rules = run->rules;
 
-    choose_rules(policy, hook, &run);
-    if (run.count < CHAIN_MIN) {
-        add_run(policy, hook, rules, run.count, false, base);
+    if (run->count < CHAIN_MIN) {
+        add_run(policy, hook, rules, run->count, false, base);
         return;
     }
-    for (unsigned i = 0, count; i < run.count; i += count) {
+    for (unsigned i = 0, count; i < run->count; i += count) {
         struct nft_chain *chain;
         bool pair;
 
-        count = chain_length(&run, i);
+        count = nft_guard_length(&rules[i], run->count - i);
         pair = one_pair(&rules[i], count);
         chain = nft_text_chain(text, hook->name, rules[i]->id);
+        nft_guard_add(&rules[i], count, &chain->body);
         add_run(policy, hook, &rules[i], count, pair, &chain->body);
         if (pair)
             add_zones(policy, hook, rules[i], base);
         buf_addf(base, "jump %s\n", chain->name);
     }
+}
+
+/* false: what no rule decides goes on in the hook's chain; true: in chain HOOK/rest. */
+static bool add_rules(const struct policy *policy, const struct nft_hook *hook,
+                      struct nft_text *text, struct buf *base)
+{
+    AUTO_FREE const struct policy_rule **rules = xcalloc(policy->rule_count + 1, sizeof(*rules));
+    struct run run = {.rules = rules};
+    struct nft_pairs pairs = {policy, hook->name, hook->from, hook->to, hook->then, rules, 0};
+
+    choose_rules(policy, hook, &run);
+    pairs.count = run.count;
+    if (nft_pairs_add(&pairs, text, base))
+        return true;
+    add_in_order(policy, hook, &run, text, base);
+    return false;
 }
 
 /* Adds rules that match states of known connections before these pass. */
@@ -202,7 +208,7 @@ static const struct nft_hook hooks[] = {
 static void add_hook(const struct policy *policy, const struct nft_hook *hook,
                      enum policy_action action, struct nft_text *text)
 {
-    AUTO(buf) struct buf b = {0}, first = {0};
+    AUTO(buf) struct buf b = {0}, first = {0}, rest = {0};
 
     buf_addf(&b, "type filter hook %s priority filter; policy %s;\n", hook->name,
              action == POLICY_ACCEPT ? "accept" : "drop");
@@ -218,9 +224,16 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
     buf_adds(&b, hook->state);
     if (hook->to || hook->from)
         buf_adds(&b, neighbours);
-    add_rules(policy, hook, text, &b);
-    add_default_log(policy, hook, &b);
-    add_default(action, hook->mark, &b);
+    add_default_log(policy, hook, &rest);
+    add_default(action, hook->mark, &rest);
+    if (add_rules(policy, hook, text, &b)) {
+        AUTO_FREE char *name = buf_format("%s/rest", hook->name);
+
+        nft_text_named(text, name)->body = rest;
+        rest = (struct buf){0};
+    } else {
+        buf_adds(&b, buf_str(&rest));
+    }
     nft_text_chain(text, hook->name, 0)->body = b;
     b = (struct buf){0};
 }

@@ -7,15 +7,20 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 
+void nft_text_cut(struct nft_text *text, unsigned count)
+{
+    while (text->count > count)
+        buf_fini(&text->items[--text->count].body);
+}
+
 void nft_text_fini(struct nft_text *text)
 {
-    for (unsigned i = 0; i < text->count; i++)
-        buf_fini(&text->items[i].body);
+    nft_text_cut(text, 0);
     free(text->items);
     *text = (struct nft_text){0};
 }
 
-struct nft_chain *nft_text_chain(struct nft_text *text, const char *hook, uint32_t rule)
+struct nft_chain *nft_text_named(struct nft_text *text, const char *name)
 {
     struct nft_chain *chain;
 
@@ -25,11 +30,18 @@ struct nft_chain *nft_text_chain(struct nft_text *text, const char *hook, uint32
     }
     chain = &text->items[text->count++];
     *chain = (struct nft_chain){0};
-    if (rule)
-        snprintf(chain->name, sizeof(chain->name), "%s_%" PRIu32, hook, rule);
-    else
-        snprintf(chain->name, sizeof(chain->name), "%s", hook);
+    snprintf(chain->name, sizeof(chain->name), "%s", name);
     return chain;
+}
+
+struct nft_chain *nft_text_chain(struct nft_text *text, const char *hook, uint32_t rule)
+{
+    char name[NFT_CHAIN_NAME];
+
+    if (!rule)
+        return nft_text_named(text, hook);
+    snprintf(name, sizeof(name), "%s_%" PRIu32, hook, rule);
+    return nft_text_named(text, name);
 }
 
 void nft_text_limit(struct buf *b, const struct policy_rule *rule)

@@ -4,8 +4,10 @@
 
 #include "dataplane/policy.h"
 
+#define NFT_CHAIN_NAME 96 /* hook, two zones, the number of a rule */
+
 struct nft_chain {
-    char name[32];
+    char name[NFT_CHAIN_NAME];
     struct buf body; /* text between its braces */
 };
 
@@ -19,6 +21,10 @@ struct nft_text {
 
 /* A chain named after hook and, unless 0, rule; valid until the next. */
 struct nft_chain *nft_text_chain(struct nft_text *text, const char *hook, uint32_t rule);
+/* A chain of that name; valid until the next. */
+struct nft_chain *nft_text_named(struct nft_text *text, const char *name);
+/* Removes all chains but the first count. */
+void nft_text_cut(struct nft_text *text, unsigned count);
 void nft_text_fini(struct nft_text *text);
 static inline void own_nft_text(struct nft_text *text)
 {

@@ -334,18 +334,167 @@ static void put_many(struct policy *policy)
     put(policy, buf_str(&text));
 }
 
-TEST(many_rules_stand_in_chains_and_one_pair_shares_its_interfaces)
+/* A chain's body in the text of a policy. */
+static char *chain_of(const char *text, const char *name)
+{
+    AUTO_FREE char *head = buf_format("\nchain %s {\n", name);
+    const char *start = strstr(text, head);
+
+    ck_assert_msg(start != NULL, "no chain %s", name);
+    start += strlen(head);
+    return buf_format("%.*s", (int)(strstr(start, "\n}\n") + 1 - start), start);
+}
+
+static void expect_chain(const char *text, const char *name, const char *body)
+{
+    AUTO_FREE char *is = chain_of(text, name);
+
+    ck_assert_str_eq(is, body);
+}
+
+TEST(rules_are_divided_by_the_zones_they_name)
 {
     AUTO(policy) struct policy policy;
-    AUTO(buf) struct buf output = {0};
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *forward = NULL, *from = NULL, *pair = NULL;
 
     own_namespace();
     put_many(&policy);
     load(&policy, NULL, 1);
-    nft("list chain inet orbital forward", NULL, &output);
-    ck_assert_ptr_nonnull(
-        strstr(buf_str(&output), "iifname { \"a0\", \"a1\" } oifname \"b0\" jump forward_"));
-    ck_assert_ptr_null(strstr(buf_str(&output), "reject"));
+    nft_change_policy(&policy, NULL, 1, &text);
+    forward = chain_of(buf_str(&text), "forward");
+    from = chain_of(buf_str(&text), "forward/a/-");
+    pair = chain_of(buf_str(&text), "forward/a/b");
+    ck_assert_ptr_nonnull(strstr(
+        forward, "iifname vmap { \"a0\" : goto forward/a/-, \"a1\" : goto forward/a/- }\njump "));
+    ck_assert_ptr_nonnull(strstr(from, "oifname vmap { \"b0\" : goto forward/a/b }\n"));
+    ck_assert_ptr_null(strstr(buf_str(&text), "iifname { "));
+    ck_assert_ptr_null(strstr(forward, "oifname"));
+    ck_assert_ptr_nonnull(strstr(pair, "jump forward/a/b/"));
+    ck_assert_ptr_nonnull(strstr(pair, "goto forward/rest\n"));
+    expect_chain(buf_str(&text), "forward/rest", "add @tally { meta mark & 0 ^ 100000001 } drop\n");
+}
+
+/* Whether a rule's decision is in a chain, or in one it jumps to. */
+static bool has_rule(const char *text, const char *chain, unsigned id)
+{
+    AUTO_FREE char *body = chain_of(text, chain), *mark = buf_format("ct mark set %u ", id);
+    char *rest = NULL;
+
+    if (strstr(body, mark))
+        return true;
+    for (char *line = strtok_r(body, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (!strncmp(line, "jump ", 5) && has_rule(text, line + 5, id))
+            return true;
+    return false;
+}
+
+TEST(a_rule_stands_in_the_chains_of_its_zones_and_in_no_other)
+{
+    static const char *const chains[] = {"forward",     "forward/a/-", "forward/b/-",
+                                         "forward/-/b", "forward/a/b", "input",
+                                         "input/a/-",   "output",      "output/-/b"};
+    static const struct {
+        const char *zones;
+        const char *there; /* of chains, in order */
+    } rules[] = {
+        {"\"from\":\"a\",\"to\":\"b\",", "000010000"},
+        {"\"from\":\"a\",", "010010100"},
+        {"\"to\":\"b\",", "000110001"},
+        {"", "111111111"},
+        {"\"from\":\"!a\",", "101101000"},
+        {"\"from\":\"b\",\"to\":\"!b\",", "001000000"},
+        {"\"from\":\"a\",\"to\":\"local\",", "000000100"},
+        {"\"from\":\"local\",\"to\":\"b\",", "000000001"},
+        {"\"from\":\"!local\",", "111111100"},
+    };
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf json = {0}, text = {0};
+
+    policy_init(&policy);
+    buf_adds(&json, "{\"zones\":{\"a\":{\"interfaces\":[\"a0\"]},\"b\":{\"interfaces\":[\"b0\"]}},"
+                    "\"rules\":{");
+    for (unsigned i = 0; i < 40 * ARRAY_LEN(rules); i++)
+        buf_addf(&json, "%s\"%u\":{%s\"action\":\"accept\"}", i ? "," : "", i + 1,
+                 rules[i % ARRAY_LEN(rules)].zones);
+    buf_adds(&json, "}}");
+    put(&policy, buf_str(&json));
+    nft_change_policy(&policy, NULL, 1, &text);
+    for (unsigned i = 0; i < policy.rule_count; i++)
+        for (size_t k = 0; k < ARRAY_LEN(chains); k++) {
+            bool want = rules[i % ARRAY_LEN(rules)].there[k] == '1';
+
+            ck_assert_msg(has_rule(buf_str(&text), chains[k], i + 1) == want, "rule %u in %s",
+                          i + 1, chains[k]);
+        }
+}
+
+/* Many rules for everything among many zones would stand in each pair. */
+TEST(rules_that_would_be_repeated_too_often_are_not_divided)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf json = {0}, text = {0};
+
+    own_namespace();
+    policy_init(&policy);
+    buf_adds(&json, "{\"zones\":{");
+    for (int i = 0; i < 60; i++)
+        buf_addf(&json, "%s\"z%d\":{\"interfaces\":[\"z%d\"]}", i ? "," : "", i, i);
+    buf_adds(&json, "},\"rules\":{");
+    for (int i = 0; i < 900; i++)
+        buf_addf(&json, "%s\"%d\":{\"action\":\"accept\"}", i ? "," : "", i + 1);
+    for (int i = 0; i < 60; i++)
+        buf_addf(&json, ",\"%d\":{\"from\":\"z%d\",\"to\":\"z%d\",\"action\":\"drop\"}",
+                 i * 15 + 2000, i, 59 - i);
+    buf_adds(&json, "}}");
+    put(&policy, buf_str(&json));
+    nft_change_policy(&policy, NULL, 1, &text);
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "iifname vmap"));
+    for (int i = 0; i < 60; i++) { /* now between the others */
+        AUTO_FREE char *change =
+            buf_format("{\"rules\":{\"%d\":{\"from\":\"z%d\",\"to\":\"z%d\",\"action\":\"drop\"}}}",
+                       i * 15 + 1, i, 59 - i);
+
+        put(&policy, change);
+    }
+    buf_clear(&text);
+    nft_change_policy(&policy, NULL, 1, &text);
+    ck_assert_ptr_null(strstr(buf_str(&text), "iifname vmap"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "iifname \"z3\" oifname \"z56\""));
+    load(&policy, NULL, 1);
+}
+
+TEST(packets_pass_by_chains_that_have_no_rule_for_their_addresses)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf json = {0}, text = {0};
+    unsigned guards = 0, chains = 0;
+
+    policy_init(&policy);
+    buf_adds(&json, "{\"rules\":{");
+    for (int i = 0; i < 400; i++)
+        buf_addf(&json,
+                 "%s\"%d\":{\"source\":[\"10.%d.0.0/16\"],\"destination\":[\"0.0.0.0/0\"],"
+                 "\"action\":\"accept\"}",
+                 i ? "," : "", i + 1, i % 250);
+    buf_adds(&json, "}}");
+    put(&policy, buf_str(&json));
+    nft_change_policy(&policy, NULL, 1, &text);
+    for (const char *at = buf_str(&text); (at = strstr(at, "chain forward_")); at++)
+        chains++;
+    for (const char *at = buf_str(&text); (at = strstr(at, "ip saddr != ")); at++)
+        guards++;
+    ck_assert_uint_gt(chains, 2);
+    ck_assert_uint_gt(guards, 2);
+    ck_assert_ptr_null(strstr(buf_str(&text), "ip daddr"));
+    /* One rule for all addresses, and its chain is for all packets. */
+    put(&policy, "{\"rules\":{\"200\":{\"action\":\"drop\"}}}");
+    buf_clear(&text);
+    nft_change_policy(&policy, NULL, 1, &text);
+    chains = 0;
+    for (const char *at = buf_str(&text); (at = strstr(at, "ip saddr != ")); at++)
+        chains++;
+    ck_assert_uint_lt(chains, guards);
 }
 
 static int by_line(const void *a, const void *b)
