@@ -23,6 +23,8 @@
 #include "core/ipc/listen.h"
 #include "core/sandbox/sandbox.h"
 
+#define HEAP_STEP (4 << 20) /* bytes by which the heap grows */
+
 extern const char host_schema[];
 extern const size_t host_schema_len;
 
@@ -210,8 +212,12 @@ int main(int argc, char **argv)
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
         return stub_main(argc, argv);
-    /* Else each thread of the pool keeps memory of its own for rules any of them may compile. */
+    /* Else each thread of the pool keeps memory of its own for rules any of them may compile, and
+     * the heap grows and shrinks in steps of 132 KiB, a system call for each, while libnftables
+     * reads them. What large work leaves is given back by the one who did it (ruleset.c). */
     mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD, HEAP_STEP);
+    mallopt(M_TRIM_THRESHOLD, 4 * HEAP_STEP);
     signals_begin();
     init_begin(&run.init);
     r = options_parse(&run.host.options, argc, argv, &code);

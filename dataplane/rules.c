@@ -13,6 +13,9 @@
 #include "dataplane/watch.h"
 #include "dataplane/nft.h"
 
+/* Bytes of text that are checked in advance. A larger transaction takes as long in the kernel as
+ * its check, and it is refused as a whole, too. */
+#define TRIAL_MAX (256 << 10)
 #define TALLY_ROOM 65000 /* rules whose counters there is room for in the set (nft_change.c) */
 
 /* Records the id of a transaction of this daemon; before: nftables' last one. When another one came
@@ -65,6 +68,12 @@ bool rules_are_back(const struct dataplane *dp, const struct nft_text *to)
     return dp->previous && to->digest && to->digest == dp->previous->chains.digest;
 }
 
+/* dry: checks it, unless that would be the same work a second time. */
+static int run(struct dataplane *dp, const struct buf *text, bool dry, struct orb_err *err)
+{
+    return dry && text->len > TRIAL_MAX ? 0 : ruleset_run(dp->ruleset, buf_str(text), dry, err);
+}
+
 /* keep: whose counters stay although the new policy lacks the rule. */
 static int change(struct dataplane *dp, const struct nft_text *to, const struct policy *keep,
                   uint32_t generation, struct tally_list *ret_carried, size_t *ret_bytes, bool dry,
@@ -88,7 +97,7 @@ static int change(struct dataplane *dp, const struct nft_text *to, const struct 
         if (from == to) /* an earlier daemon's */
             tally_read(&leftover, NULL);
         nft_change_text(to, from, generation, NULL, &spared, &text);
-        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+        r = run(dp, &text, dry, err);
     }
     if (r < 0) {
         buf_clear(&text);
@@ -96,7 +105,7 @@ static int change(struct dataplane *dp, const struct nft_text *to, const struct 
         if (r < 0)
             return r;
         nft_change_text(to, NULL, generation, ret_carried, &spared, &text);
-        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+        r = run(dp, &text, dry, err);
     }
     if (!dry)
         own_transaction(dp, id, r == 0);

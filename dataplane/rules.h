@@ -20,8 +20,9 @@ bool rules_left(const struct dataplane *dp, const struct nft_text *chains);
 bool rules_are_back(const struct dataplane *dp, const struct nft_text *to);
 /* Changes nftables from the policy in force to another. Differences suffice where the table is
  * known to be as this or the previous daemon left it. Otherwise it is created again with the
- * counters; what is counted between reading them and the transaction is lost. dry: only checks.
- * ret_bytes: of the text; may be NULL. */
+ * counters; what is counted between reading them and the transaction is lost. dry: only checks, and
+ * only a small one: the transaction itself is refused as a whole. ret_bytes: of the text; may be
+ * NULL. */
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
 /* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,7 @@
 #include "dataplane/dataplane_internal.h"
 
 #define RULESET_LIBRARY "libnftables.so.1"
+#define LARGE_TEXT (256 << 10) /* bytes; libnftables takes a hundred times as many meanwhile */
 
 struct ruleset {
     void *library;
@@ -75,6 +77,13 @@ void ruleset_close(struct ruleset *ruleset)
     free(ruleset);
 }
 
+/* What thousands of rules took would stay with this process for good. */
+static void give_back(size_t text)
+{
+    if (text >= LARGE_TEXT)
+        malloc_trim(0);
+}
+
 /* A context for each call: one that failed keeps a stale cache. */
 static struct nft_ctx *open_context(struct ruleset *ruleset)
 {
@@ -103,6 +112,7 @@ int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_
         r = orb_fail(err, ORB_E_KERNEL, "nftables refused the rules: %.300s", why ? why : "");
     }
     ruleset->ctx_free(ctx);
+    give_back(strlen(text));
     return r;
 }
 
@@ -115,6 +125,7 @@ int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_t
     if (!ruleset->run(ctx, command))
         buf_adds(ret_text, ruleset->get_output(ctx));
     ruleset->ctx_free(ctx);
+    give_back(ret_text->len);
     return 0;
 }
 
