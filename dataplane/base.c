@@ -64,6 +64,7 @@ struct scan {
     uint64_t policy;               /* by the comment in chain about */
     bool closed;                   /* has the base table's chain */
     bool flagged;                  /* asleep, or another process' own */
+    struct buf chains;             /* their names, each with its NUL */
     bool hooked[NF_INET_NUMHOOKS]; /* filter chains at hooks */
     bool ruled[NF_INET_NUMHOOKS];  /* the same with a rule */
 };
@@ -117,6 +118,7 @@ static void scan_chain(struct scan *scan, const char *start, size_t size)
             base_digest_mix(&scan->digest, a, a->nla_len);
     }
     scan->closed |= !strcmp(name, BASE_CHAIN);
+    buf_add(&scan->chains, name, strlen(name) + 1);
     if (hooked && hook_of(name) >= 0)
         scan->hooked[hook_of(name)] = true;
 }
@@ -185,42 +187,83 @@ static bool scan_message(void *arg, const struct nlmsghdr *h)
     return true;
 }
 
-/* Feeds the kernel's answer to scan. Negative errno; -EINTR: changed during the dump. */
-static int ask(const char *table, uint8_t message, uint16_t flags, struct scan *scan)
+/* Feeds the kernel's answer to scan; chain NULL: all. Negative errno; -EINTR: changed during the
+ * dump. */
+static int ask(const char *table, const char *chain, uint8_t message, uint16_t flags,
+               struct scan *scan)
 {
     struct {
         struct nlmsghdr h;
         struct nfgenmsg head;
-        struct nlattr table; /* the number of this attribute is 1 in each of them */
-        char name[16];
-    } request = {.h = {.nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
+        char attributes[192];
+    } request = {.h = {.nlmsg_len = offsetof(__typeof__(request), attributes),
+                       .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
                        .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
-                 .head = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0},
-                 .table = {.nla_type = 1}};
+                 .head = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0}};
+    const char *names[] = {table, chain};
 
-    static_assert(sizeof(BASE_FALLBACK) <= sizeof(request.name), "the names fit");
-    snprintf(request.name, sizeof(request.name), "%s", table);
-    request.table.nla_len = (uint16_t)(sizeof(struct nlattr) + strlen(table) + 1);
-    request.h.nlmsg_len =
-        (uint32_t)(offsetof(__typeof__(request), table) + NLA_ALIGN(request.table.nla_len));
+    /* The numbers of these attributes are 1 in each message, and 2 in those about rules. */
+    static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
+                      NFTA_RULE_CHAIN == 2,
+                  "as said");
+    for (uint16_t i = 0; i < ARRAY_LEN(names) && names[i]; i++) {
+        struct nlattr *a = (void *)((char *)&request + request.h.nlmsg_len);
+        size_t size = strlen(names[i]) + 1;
+
+        if (request.h.nlmsg_len + sizeof(*a) + NLA_ALIGN(size) > sizeof(request))
+            return -ENAMETOOLONG;
+        *a = (struct nlattr){.nla_len = (uint16_t)(sizeof(*a) + size), .nla_type = i + 1};
+        memcpy(a + 1, names[i], size);
+        request.h.nlmsg_len += NLA_ALIGN(a->nla_len);
+    }
     return dump_run(NETLINK_NETFILTER, &request.h, scan_message, scan);
+}
+
+static bool is_missing(const char *table)
+{
+    struct scan scan = {0};
+
+    return ask(table, NULL, NFT_MSG_GETTABLE, 0, &scan) == -ENOENT;
+}
+
+/* Chain by chain: each part of the kernel's answer begins with a walk over all rules before it, of
+ * the whole table if it is asked for all, which grows with the square of their number. That nothing
+ * changed in between shows by nftables' transactions. */
+static int scan_rules(struct scan *scan)
+{
+    const char *at = scan->chains.data, *end = at + scan->chains.len;
+    int r = 0;
+
+    for (; !r && at < end; at += strlen(at) + 1)
+        r = ask(OUR_TABLE, at, NFT_MSG_GETRULE, NLM_F_DUMP, scan);
+    return r;
 }
 
 static int scan_once(struct scan *scan)
 {
-    static const uint8_t dumps[] = {NFT_MSG_GETCHAIN, NFT_MSG_GETRULE};
+    uint32_t id = ruleset_id();
     int r;
 
-    *scan = (struct scan){.digest = DIGEST_START};
-    r = ask(OUR_TABLE, NFT_MSG_GETTABLE, 0, scan);
-    for (size_t i = 0; !r && i < ARRAY_LEN(dumps); i++)
-        r = ask(OUR_TABLE, dumps[i], NLM_F_DUMP, scan);
+    buf_clear(&scan->chains);
+    *scan = (struct scan){.digest = DIGEST_START, .chains = scan->chains};
+    r = ask(OUR_TABLE, NULL, NFT_MSG_GETTABLE, 0, scan);
+    if (!r)
+        r = ask(OUR_TABLE, NULL, NFT_MSG_GETCHAIN, NLM_F_DUMP, scan);
+    if (!r)
+        r = scan_rules(scan);
+    if (!id || id != ruleset_id())
+        return r == -ENOENT && is_missing(OUR_TABLE) ? r : -EINTR;
     return r;
+}
+
+static void own_scan(struct scan *scan)
+{
+    buf_fini(&scan->chains);
 }
 
 enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
 {
-    struct scan scan = {0};
+    AUTO(scan) struct scan scan = {0};
     int r = -EINTR;
 
     *ret_digest = 0;
@@ -241,13 +284,6 @@ enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
     if (ret_policy)
         *ret_policy = scan.policy;
     return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
-}
-
-static bool is_missing(const char *table)
-{
-    struct scan scan = {0};
-
-    return ask(table, NFT_MSG_GETTABLE, 0, &scan) == -ENOENT;
 }
 
 bool base_table_missing(void)

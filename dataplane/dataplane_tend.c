@@ -48,16 +48,16 @@ static bool is_foreign(const struct dataplane *dp, const struct touched *touched
     return touched->ids.next > WATCH_IDS;
 }
 
-/* Saves the digest of the unchanged table, for later and for the next daemon. If another program
- * has just changed it, the event is still to come. */
-static void remember(struct dataplane *dp)
+/* Looks at the table, and saves its digest, for later and for the next daemon, unless there is one.
+ * If another program has just changed it, the event is still to come. */
+static enum table_state look_at_table(struct dataplane *dp, uint64_t *ret_digest)
 {
     uint32_t id = ruleset_id();
-    uint64_t digest;
-    enum table_state state = base_table_look(&digest, NULL);
+    enum table_state state = base_table_look(ret_digest, NULL);
 
-    if ((state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
-        base_table_digest(dp, digest);
+    if (!dp->digest && (state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
+        base_table_digest(dp, *ret_digest);
+    return state;
 }
 
 /* Own and foreign transactions were mixed, and only one of them touched the table: that one is
@@ -83,6 +83,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
                     struct orb_err *err)
 {
     char *problem = dp->problems[DATAPLANE_PROBLEM_RULES];
+    uint64_t digest;
     int r;
 
     r = rules_again(dp, err);
@@ -103,7 +104,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
              "nftables' table inet orbital was changed by %s; it is %s again", how,
              dp->current ? "what the policy says" : "closed");
     load_bump(dp);
-    remember(dp);
+    look_at_table(dp, &digest);
     return 0;
 }
 
@@ -111,24 +112,24 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
 static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
 {
     struct touched touched;
-    uint64_t digest;
+    uint64_t digest, known;
     enum table_state state;
 
     take_touched(dp, &touched);
+    known = dp->digest;
     if (dp->unattributed && !touched.ids.next && !touched.lost)
         return 0; /* the events that attribute it have not arrived */
     if (dp->unattributed)
         resolve(dp, &touched);
     if (dp->unattributed || dp->problems[DATAPLANE_PROBLEM_RULES][0] || is_foreign(dp, &touched))
         return put_back(dp, touched.who[0] ? touched.who : "another process", tended, err);
-    if (!touched.lost && dp->digest)
+    if (!touched.lost && known)
         return 0;
-    state = base_table_look(&digest, NULL);
+    state = look_at_table(dp, &digest);
     if (state == TABLE_UNKNOWN)
         return 0;
-    if (dp->digest ? digest != dp->digest : state != TABLE_POLICY && state != TABLE_CLOSED)
+    if (known ? digest != known : state != TABLE_POLICY && state != TABLE_CLOSED)
         return put_back(dp, "another process", tended, err);
-    remember(dp);
     return 0;
 }
 
