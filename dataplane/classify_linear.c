@@ -60,8 +60,8 @@ static bool matches(const struct policy *policy, const struct policy_rule *rule,
 bool classify_linear_matches(const struct policy *policy, const struct policy_rule *rule,
                              const struct classify_header *header)
 {
-    return policy_rule_forwards(rule) && policy_rule_decides_new(rule) &&
-           matches(policy, rule, header);
+    return matches(policy, rule, header) && policy_rule_forwards(rule) &&
+           policy_rule_decides_new(rule);
 }
 
 int classify_linear_known(const struct policy *policy, const struct classify_header *header)
@@ -72,9 +72,8 @@ int classify_linear_known(const struct policy *policy, const struct classify_hea
         const struct policy_more *more = policy->rules[i].more;
 
         if (more && (more->states & POLICY_ESTABLISHED) &&
-            policy_rule_forwards(&policy->rules[i]) &&
             !(more->tcp_mask & more->tcp_flags & never) &&
-            matches(policy, &policy->rules[i], header))
+            matches(policy, &policy->rules[i], header) && policy_rule_forwards(&policy->rules[i]))
             return (int)i;
     }
     return -1;

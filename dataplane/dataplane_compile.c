@@ -166,7 +166,8 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
     slot_number(dataplane, compiled);
     port_prepare(dataplane, &compiled->policy);
     compiled->times.build_ms = dataplane_compile_lap(&start);
-    nft_chains(&compiled->policy, &compiled->chains);
+    nft_chains(&compiled->policy, dataplane->current ? &dataplane->current->chains : NULL,
+               &compiled->chains);
     rules_number(&compiled->chains);
     r = rules_change(dataplane, &compiled->chains, dataplane->generation + 1, &carried,
                      &compiled->nft_bytes, true, err);

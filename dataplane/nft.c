@@ -238,9 +238,9 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
     b = (struct buf){0};
 }
 
-void nft_chains(const struct policy *policy, struct nft_text *ret_text)
+void nft_chains(const struct policy *policy, const struct nft_text *old, struct nft_text *ret_text)
 {
-    *ret_text = (struct nft_text){.policy = policy};
+    *ret_text = (struct nft_text){.policy = policy, .old = old};
     nft_nat_add(policy, ret_text);
     nft_nat_add_mss(policy, ret_text);
     nft_nat_add_notrack(policy, ret_text);
@@ -249,4 +249,5 @@ void nft_chains(const struct policy *policy, struct nft_text *ret_text)
     add_hook(policy, &hooks[0], policy->defaults.forward, ret_text);
     add_hook(policy, &hooks[1], policy->defaults.input, ret_text);
     add_hook(policy, &hooks[2], policy->defaults.output, ret_text);
+    ret_text->old = NULL;
 }

@@ -241,8 +241,8 @@ void nft_change_policy(const struct policy *policy, const struct policy *previou
 {
     AUTO(nft_text) struct nft_text now = {0}, old = {0};
 
-    nft_chains(policy, &now);
+    nft_chains(policy, NULL, &now);
     if (previous)
-        nft_chains(previous, &old);
+        nft_chains(previous, NULL, &old);
     nft_change_text(&now, previous ? &old : NULL, generation, NULL, NULL, ret_text);
 }

@@ -13,6 +13,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/nft_guard.h"
 #include "dataplane/nft_rule.h"
+#include "dataplane/nft_same.h"
 
 #define CHAIN_MIN 32      /* fewer rules have no chains of their own */
 #define REPEATED_MAX 2    /* so often a rule is written, on the average … */
@@ -186,10 +187,9 @@ static void add_name(const struct divide *d, unsigned from, unsigned to, struct 
     add_zone(d->pairs->policy, to, b);
 }
 
-static void write_rules(struct divide *d, const struct policy_rule *const *rules, unsigned count,
-                        struct buf *b)
+static void write_rules(const struct divide *d, const struct policy_rule *const *rules,
+                        unsigned count, struct buf *b)
 {
-    d->written += count;
     for (unsigned i = 0; i < count; i++)
         nft_rule(rules[i], "", rules[i]->more ? rules[i]->more->states & d->pairs->states : 0,
                  false, b);
@@ -205,10 +205,14 @@ static void write_stretch(struct divide *d, const struct list *list,
     made = find(d, list, true, name, &new);
     buf_addf(b, "jump %s\n", made->name);
     if (new) {
-        struct buf *body = &nft_text_named(d->text, made->name)->body;
+        struct nft_chain *chain = nft_text_named(d->text, made->name);
 
-        nft_guard_add(rules, list->count, body);
-        write_rules(d, rules, list->count, body);
+        chain->content = nft_same_content(rules, list->count, d->pairs->states);
+        d->written += list->count;
+        if (nft_same_take(d->text, chain->name, chain->content, &chain->body))
+            return;
+        nft_guard_add(rules, list->count, &chain->body);
+        write_rules(d, rules, list->count, &chain->body);
     }
 }
 
@@ -232,6 +236,7 @@ static void write_list(struct divide *d, const struct list *list, const char *pa
     for (unsigned i = 0; i < list->count; i++)
         rules[i] = d->pairs->rules[list->items[i]];
     if (list->count < CHAIN_MIN) {
+        d->written += list->count;
         write_rules(d, rules, list->count, b);
         return;
     }

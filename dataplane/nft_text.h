@@ -8,7 +8,8 @@
 
 struct nft_chain {
     char name[NFT_CHAIN_NAME];
-    struct buf body; /* text between its braces */
+    struct buf body;  /* text between its braces */
+    uint64_t content; /* nft_same.h; 0: unknown */
 };
 
 /* All chains of a policy. */
@@ -16,7 +17,9 @@ struct nft_text {
     const struct policy *policy;
     struct nft_chain *items;
     unsigned count, size;
-    uint64_t digest; /* of all chains, in the table's comment; 0: not computed */
+    const struct nft_text *old; /* while it is written: chains to be taken from it; may be NULL */
+    unsigned next_old;          /* of which this is likely the next */
+    uint64_t digest;            /* of all chains, in the table's comment; 0: not computed */
 };
 
 /* A chain named after hook and, unless 0, rule; valid until the next. */

@@ -74,6 +74,16 @@ static int run(struct dataplane *dp, const struct buf *text, bool dry, struct or
     return dry && text->len > TRIAL_MAX ? 0 : ruleset_run(dp->ruleset, buf_str(text), dry, err);
 }
 
+/* Whether the table an earlier daemon left is to stay as it is, counters of removed rules, too. */
+static bool is_kept(const struct policy *policy, const struct tally_list *leftover)
+{
+    for (unsigned i = 0; i < leftover->count; i++)
+        if (leftover->items[i].key <= POLICY_MAX_RULE_ID &&
+            !policy_find_rule(policy, leftover->items[i].key))
+            return false;
+    return true;
+}
+
 /* keep: whose counters stay although the new policy lacks the rule. */
 static int change(struct dataplane *dp, const struct nft_text *to, const struct policy *keep,
                   uint32_t generation, struct tally_list *ret_carried, size_t *ret_bytes, bool dry,
@@ -96,6 +106,10 @@ static int change(struct dataplane *dp, const struct nft_text *to, const struct 
     if (from && id && id == dp->ruleset_id) {
         if (from == to) /* an earlier daemon's */
             tally_read(&leftover, NULL);
+        if (from == to && is_kept(to->policy, &leftover)) {
+            base_fallback_end(dp->ruleset);
+            return 0;
+        }
         nft_change_text(to, from, generation, NULL, &spared, &text);
         r = run(dp, &text, dry, err);
     }

@@ -10,6 +10,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_same.h"
 #include "test/lib/harness.h"
 #include "test/unit/dataplane/policies.h"
 
@@ -195,7 +196,7 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     ck_assert_uint_eq(list.count, 0);
     policy_init(&policy);
     put(&policy, rich);
-    nft_chains(&policy, &chains);
+    nft_chains(&policy, NULL, &chains);
     nft_change_text(&chains, NULL, 1, &carried, NULL, &text);
     ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     ck_assert_int_eq(tally_read(&list, NULL), 0);
@@ -566,6 +567,79 @@ TEST(a_change_sends_what_differs_and_leads_to_the_same_table)
         if (i < 2)
             ck_assert_msg(text.len < whole.len / 2, "%zu bytes for %s", text.len, changes[i]);
         expect_same(&policy, &before);
+    }
+}
+
+/* The text of a policy after another, some of whose chains are taken over, is that of the policy
+ * alone. */
+static void expect_same_text(const struct policy *policy, const struct policy *previous)
+{
+    AUTO(nft_text) struct nft_text old = {0}, now = {0}, alone = {0};
+
+    nft_chains(previous, NULL, &old);
+    nft_chains(policy, &old, &now);
+    nft_chains(policy, NULL, &alone);
+    ck_assert_uint_eq(now.count, alone.count);
+    for (unsigned i = 0; i < now.count; i++) {
+        ck_assert_str_eq(now.items[i].name, alone.items[i].name);
+        ck_assert_str_eq(buf_str(&now.items[i].body), buf_str(&alone.items[i].body));
+    }
+}
+
+TEST(a_chain_is_taken_over_only_if_each_of_its_rules_is_the_same)
+{
+    static const char *const changes[] = {
+        "\"action\":\"drop\"",
+        "\"action\":\"reject\"",
+        "\"action\":\"reject\",\"reject-with\":\"port-unreachable\"",
+        "\"action\":\"accept\",\"protocol\":\"tcp\"",
+        "\"action\":\"accept\",\"protocol\":\"icmp\",\"icmp-type\":\"3\"",
+        "\"action\":\"accept\",\"protocol\":\"icmp\",\"icmp-type\":\"3/4\"",
+        "\"action\":\"accept\",\"source\":[\"10.0.0.1\"]",
+        "\"action\":\"accept\",\"destination\":[\"10.0.0.1\"]",
+        "\"action\":\"accept\",\"destination\":[\"10.0.0.2\"]",
+        "\"action\":\"accept\",\"protocol\":\"udp\",\"source-ports\":[\"7\"]",
+        "\"action\":\"accept\",\"protocol\":\"udp\",\"destination-ports\":[\"7\"]",
+        "\"action\":\"accept\",\"log\":true",
+        "\"action\":\"accept\",\"log\":true,\"log-prefix\":\"a\"",
+        "\"action\":\"accept\",\"log\":true,\"log-prefix\":\"b\"",
+        "\"action\":\"accept\",\"log\":true,\"log-limit\":{\"rate\":5}",
+        "\"action\":\"accept\",\"limit\":{\"rate\":5}",
+        "\"action\":\"accept\",\"limit\":{\"rate\":6}",
+        "\"action\":\"accept\",\"limit\":{\"rate\":6,\"per\":\"minute\"}",
+        "\"action\":\"accept\",\"limit\":{\"rate\":6,\"burst\":9}",
+        "\"action\":\"accept\",\"limit\":{\"rate\":6,\"per-source\":true}",
+        "\"action\":\"accept\",\"source-mac\":[\"02:00:00:00:00:01\"]",
+        "\"action\":\"accept\",\"source-mac\":[\"02:00:00:00:00:02\"]",
+        "\"action\":\"accept\",\"source-mac\":[\"!02:00:00:00:00:02\"]",
+        "\"action\":\"accept\",\"protocol\":\"tcp\",\"tcp-flags\":[\"syn\"]",
+        "\"action\":\"accept\",\"protocol\":\"tcp\",\"tcp-flags\":[\"!syn\"]",
+        "\"action\":\"accept\",\"state\":[\"new\"]",
+        "\"action\":\"accept\",\"state\":[\"untracked\"]"};
+    AUTO(policy) struct policy policy;
+
+    put_many(&policy);
+    expect_same_text(&policy, &policy);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        AUTO(policy) struct policy before;
+        AUTO_FREE char *change =
+            buf_format("{\"rules\":{\"300\":{\"from\":\"a\",\"to\":\"b\",%s}}}", changes[i]);
+        AUTO(nft_text) struct nft_text old = {0}, now = {0};
+        unsigned same = 0;
+
+        ck_assert_int_eq(policy_copy(&policy, &before), 0);
+        put(&policy, change);
+        expect_same_text(&policy, &before);
+        nft_chains(&before, NULL, &old);
+        nft_chains(&policy, NULL, &now);
+        for (unsigned k = 0; k < now.count; k++) {
+            AUTO(buf) struct buf body = {0};
+
+            now.old = &old;
+            same += now.items[k].content &&
+                    nft_same_take(&now, now.items[k].name, now.items[k].content, &body);
+        }
+        ck_assert_msg(same > 3, "after %s", changes[i]);
     }
 }
 
