@@ -18,6 +18,8 @@
 #define CHAIN_MIN 32      /* fewer rules have no chains of their own */
 #define REPEATED_MAX 2    /* so often a rule is written, on the average … */
 #define REPEATED_ANY 2048 /* … and so many more in all */
+#define WALKED_MAX 4 /* so often the kernel walks over a rule when it checks a transaction … */
+#define WALKED_ANY 32768 /* … and so many more in all: some ten milliseconds */
 #define ELSE 0 /* a zone's number: any interface of a zone that no rule names, or of none */
 
 /* Rules by their places in the hook's list. */
@@ -85,6 +87,17 @@ static void read_masks(struct divide *d)
         d->masks[i][1] =
             pairs->to ? ~0ull : mask_of(pairs->policy, rule->to, rule->to_not, &d->named[1]);
     }
+}
+
+/* Whether the pairs' lists together are too long. */
+static bool is_too_much(const struct divide *d)
+{
+    uint64_t walked = 0;
+
+    for (unsigned i = 0; i < d->pairs->count; i++)
+        walked += (uint64_t)__builtin_popcountll(d->masks[i][0] & (d->named[0] | 1)) *
+                  (uint64_t)__builtin_popcountll(d->masks[i][1] & (d->named[1] | 1));
+    return walked > (uint64_t)WALKED_MAX * d->pairs->count + WALKED_ANY;
 }
 
 /* Of list, or all rules without one, those for a zone. */
@@ -329,7 +342,7 @@ bool nft_pairs_add(const struct nft_pairs *pairs, struct nft_text *text, struct 
     if (pairs->count < CHAIN_MIN)
         return false;
     read_masks(&d);
-    if (!d.named[0] && !d.named[1])
+    if ((!d.named[0] && !d.named[1]) || is_too_much(&d))
         return false;
     if (!write_all(&d, &lines)) {
         nft_text_cut(text, before);
