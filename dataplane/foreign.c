@@ -83,13 +83,16 @@ void foreign_described(struct dataplane *dp, bool described)
 static uint64_t unseen_now(struct dataplane *dp)
 {
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
-    struct foreign_programs programs = {0};
+    struct foreign_seen seen = {0};
     unsigned count = 0;
+    uint64_t state;
 
     for (unsigned i = 0; i < dp->ports.count; i++)
         if (dp->ports.items[i].ifindex)
             ports[count++] = dp->ports.items[i].ifindex;
-    return foreign_poll_unseen(dp, ports, count, &programs);
+    state = foreign_poll_unseen(dp, ports, count, &seen);
+    foreign_poll_forget(&seen);
+    return state;
 }
 
 int foreign_read(struct dataplane *dp)

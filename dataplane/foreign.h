@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/kept_file.h"
+#include "dataplane/settings.h"
+
 struct dataplane;
 struct link_info;
 struct link_list;
@@ -71,6 +74,19 @@ struct foreign_sum {
     uint32_t kinds;
 };
 
+/* With more ports net.ipv6.conf.NAME.mtu is not looked at. */
+#define FOREIGN_MTUS 16
+
+/* Files that one thread reads again and again; zero-initialised. */
+struct foreign_files {
+    struct kept_file settings[8]; /* foreign_settings.c, those of its table */
+    struct kept_file snmp, ip_vs, names[2], timeouts[SETTINGS_TIMEOUTS];
+    struct foreign_mtu {
+        char name[IFNAMSIZ];
+        struct kept_file file;
+    } mtus[FOREIGN_MTUS];
+};
+
 /* ---- reading; negative errno, -EINTR: changed during the dump ---- */
 
 /* Adds flags (FOREIGN_*); why: text for a port's `reason`, copied. */
@@ -83,7 +99,7 @@ int foreign_nft_read(struct foreign *foreign);
 /* The same of iptables' older interface; a table that cannot be read is left out. */
 void foreign_legacy_read(struct foreign *foreign);
 /* Mixes a digest of what foreign_legacy_read would find into state. */
-void foreign_legacy_mix(uint64_t *state);
+void foreign_legacy_mix(struct foreign_files *files, uint64_t *state);
 /* clsact: one of the filters is Orbital's. */
 int foreign_tc_read(struct foreign *foreign, bool clsact);
 #define FOREIGN_FILTER_NAME 32
@@ -111,17 +127,16 @@ struct foreign_settings {
     uint32_t accounting;      /* conntrack counts the packets and bytes of each connection */
 };
 
-/* With more ports net.ipv6.conf.NAME.mtu is not looked at. */
-#define FOREIGN_MTUS 16
-
 /* Mixes in what those of ports are where they are not the link's: the same whichever ports there
  * are mostly. */
-void foreign_settings_mix_mtus(const uint32_t *ports, unsigned count, uint64_t *state);
+void foreign_settings_mix_mtus(struct foreign_files *files, const uint32_t *ports, unsigned count,
+                               uint64_t *state);
 
 #define FOREIGN_REDIRECTS_HELD ~0u /* none is learned any more; those learned before still hold */
 
-/* Reads them; one that cannot be read counts as the kernel's default. */
-struct foreign_settings foreign_settings(struct dataplane *dp);
+/* Reads them; one that cannot be read counts as the kernel's default. files: the caller's thread's,
+ * NULL: none stays open. */
+struct foreign_settings foreign_settings(struct dataplane *dp, struct foreign_files *files);
 /* Adds to foreign the restrictions that follow from them. */
 void foreign_settings_read(struct dataplane *dp, struct foreign *foreign);
 
@@ -138,6 +153,12 @@ struct foreign_programs {
         bool ip6;
         bool here;              /* in this network namespace, if the kernel reports it */
     } links[FOREIGN_BPF_LINKS]; /* at netfilter's hooks for forwarded packets */
+};
+
+/* All that one thread saw; zero-initialised. */
+struct foreign_seen {
+    struct foreign_programs programs;
+    struct foreign_files files;
 };
 
 /* Adds BPF links created since the last call, drops those that are gone. */
@@ -182,9 +203,11 @@ bool foreign_watch_drain(struct dataplane *dp, bool *ret_changed);
 /* ---- foreign_poll.c, a thread of its own ---- */
 
 /* A digest of the foreign state for which the kernel sends no events. ports: interfaces with
- * Orbital's programs. */
+ * Orbital's programs. seen: what the caller's thread saw before, zero-initialised. */
 uint64_t foreign_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
-                             struct foreign_programs *programs);
+                             struct foreign_seen *seen);
+/* Closes the files that stayed open. */
+void foreign_poll_forget(struct foreign_seen *seen);
 /* Compares that digest 12 times a second with the one of the last read; when they differ, all
  * packets are left to the kernel and dp->unseen becomes readable. Negative errno. */
 int foreign_poll_start(struct dataplane *dp);

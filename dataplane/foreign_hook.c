@@ -15,7 +15,6 @@
 
 #include "bpf/abi.h"
 #include "core/base/buf.h"
-#include "core/base/file.h"
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 #include "dataplane/base.h"
@@ -25,7 +24,7 @@
 
 #define NAME_BYTES 64 /* of a function or module; longer ones are cut */
 #define IPVS_HEAD 3   /* lines before the first service */
-#define IPVS_MAX 65536
+#define IPVS_BYTES 1024
 
 /* They decide nothing by themselves, or are looked at elsewhere: conntrack and translation, tables
  * (foreign_nft.c, foreign_legacy.c), frames of bridges, AppArmor's own packets. */
@@ -151,26 +150,26 @@ bool foreign_hook_serves(const char *list)
 
 /* IPVS of this network namespace, for kernels that do not list hooks (Debian's); without a service
  * it decides nothing. */
-static bool serves(void)
+static bool serves(struct foreign_files *files)
 {
-    AUTO(buf) struct buf list = {0};
-    int r = file_read("/proc/thread-self/net/ip_vs", IPVS_MAX, &list, NULL);
+    char list[IPVS_BYTES]; /* the head, and the beginning of the first service */
+    ssize_t n = kept_file_read(files ? &files->ip_vs : NULL, "/proc/thread-self/net/ip_vs", list,
+                               sizeof(list));
 
-    return r < 0 ? access("/proc/thread-self/net/ip_vs", F_OK) == 0
-                 : foreign_hook_serves(buf_str(&list));
+    return n < 0 ? n != -ENOENT : foreign_hook_serves(list);
 }
 
 void foreign_hook_read(struct dataplane *dp, struct foreign *foreign)
 {
     look(dp, foreign, NULL);
-    if (serves())
+    if (serves(NULL))
         foreign_note(foreign, FOREIGN_MODULE,
                      FOREIGN_IP4 | FOREIGN_IP6 | FOREIGN_NEW4 | FOREIGN_NEW6, "services of IPVS");
 }
 
-void foreign_hook_mix(struct dataplane *dp, uint64_t *state)
+void foreign_hook_mix(struct dataplane *dp, struct foreign_files *files, uint64_t *state)
 {
-    bool found = serves();
+    bool found = serves(files);
 
     look(dp, NULL, state);
     if (found)

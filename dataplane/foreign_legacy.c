@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
-#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/base.h"
@@ -89,19 +88,20 @@ static bool policies_accept(int fd, const struct table *table)
     return true;
 }
 
-static void each_table(table_fn *each, void *arg)
+/* files: NULL: none stays open. */
+static void each_table(struct foreign_files *files, table_fn *each, void *arg)
 {
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         const struct family *family = &families[i];
-        AUTO(buf) struct buf names = {0};
+        char names[NAMES_BYTES];
         AUTO_FD int fd = -1;
         char *rest = NULL;
 
-        if (file_read(family->names, NAMES_BYTES, &names, NULL) < 0 || !names.len)
+        if (kept_file_read(files ? &files->names[i] : NULL, family->names, names, sizeof(names)) <=
+            0)
             continue;
-        buf_str(&names);
         fd = socket(family->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-        for (char *name = strtok_r(names.data, "\n", &rest); fd >= 0 && name;
+        for (char *name = strtok_r(names, "\n", &rest); fd >= 0 && name;
              name = strtok_r(NULL, "\n", &rest)) {
             struct table table = {.family = family};
             socklen_t size = sizeof(table.info);
@@ -129,7 +129,7 @@ static void read_table(void *arg, const struct table *table)
 
 void foreign_legacy_read(struct foreign *foreign)
 {
-    each_table(read_table, foreign);
+    each_table(NULL, read_table, foreign);
 }
 
 static void mix_table(void *arg, const struct table *table)
@@ -140,7 +140,7 @@ static void mix_table(void *arg, const struct table *table)
     base_digest_mix(arg, table->info.name, sizeof(table->info.name));
 }
 
-void foreign_legacy_mix(uint64_t *state)
+void foreign_legacy_mix(struct foreign_files *files, uint64_t *state)
 {
-    each_table(mix_table, state);
+    each_table(files, mix_table, state);
 }

@@ -23,23 +23,40 @@
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
 uint64_t foreign_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
-                             struct foreign_programs *programs)
+                             struct foreign_seen *seen)
 {
+    struct foreign_programs *programs = &seen->programs;
     uint64_t state = DIGEST_START;
-    struct foreign_settings settings = foreign_settings(dp);
+    struct foreign_settings settings = foreign_settings(dp, &seen->files);
     int expected = foreign_state_expectations();
 
     base_digest_mix(&state, &expected, sizeof(expected));
     base_digest_mix(&state, &settings, sizeof(settings));
-    foreign_settings_mix_mtus(ports, count, &state);
+    foreign_settings_mix_mtus(&seen->files, ports, count, &state);
     foreign_bpf_mix_tcx(dp, ports, count, programs, &state);
-    foreign_legacy_mix(&state);
-    foreign_hook_mix(dp, &state);
+    foreign_legacy_mix(&seen->files, &state);
+    foreign_hook_mix(dp, &seen->files, &state);
     foreign_bpf_links_look(programs);
     for (unsigned i = 0; i < programs->count; i++)
         if (programs->links[i].here)
             base_digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
     return state;
+}
+
+void foreign_poll_forget(struct foreign_seen *seen)
+{
+    struct foreign_files *files = &seen->files;
+
+    for (size_t i = 0; i < ARRAY_LEN(files->settings); i++)
+        kept_file_close(&files->settings[i]);
+    for (size_t i = 0; i < ARRAY_LEN(files->timeouts); i++)
+        kept_file_close(&files->timeouts[i]);
+    for (size_t i = 0; i < ARRAY_LEN(files->names); i++)
+        kept_file_close(&files->names[i]);
+    for (size_t i = 0; i < ARRAY_LEN(files->mtus); i++)
+        kept_file_close(&files->mtus[i].file);
+    kept_file_close(&files->snmp);
+    kept_file_close(&files->ip_vs);
 }
 
 /* Under dp->lock: the interfaces to look at. */
@@ -53,17 +70,17 @@ static unsigned copy_ports(const struct dataplane *dp, uint32_t *ports)
     return count;
 }
 
-static void look(struct dataplane *dp, uint32_t *ports, struct foreign_programs *programs)
+static void look(struct dataplane *dp, uint32_t *ports, struct foreign_seen *seen)
 {
     bool changed = false;
     uint64_t state;
     unsigned count;
 
-    settings_timeouts(dp);
+    settings_timeouts(dp, seen->files.timeouts);
     pthread_mutex_lock(&dp->lock);
     count = copy_ports(dp, ports);
     pthread_mutex_unlock(&dp->lock);
-    state = foreign_poll_unseen(dp, ports, count, programs);
+    state = foreign_poll_unseen(dp, ports, count, seen);
     pthread_mutex_lock(&dp->lock);
     if (state != dp->foreign_unseen && !foreign_watch_is_reading(dp)) {
         foreign_watch_changed(dp);
@@ -80,11 +97,12 @@ static void *run(void *arg)
 {
     struct dataplane *dp = arg;
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
-    struct foreign_programs programs = {0};
+    struct foreign_seen seen = {0};
     struct pollfd stop = {.fd = dp->poll_stop, .events = POLLIN};
 
     while (poll(&stop, 1, TICK_MS) == 0)
-        look(dp, ports, &programs);
+        look(dp, ports, &seen);
+    foreign_poll_forget(&seen);
     return NULL;
 }
 

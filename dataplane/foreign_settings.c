@@ -9,10 +9,9 @@
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
-#include "core/base/buf.h"
-#include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 
@@ -20,28 +19,48 @@
 #define SNMP_MAX 16384     /* bytes of /proc/net/snmp */
 #define BY_PORTS 1         /* of fib_multipath_hash_policy: without the flow label */
 
-/* `otherwise` where there is no such setting. */
-static uint32_t setting(const char *name, uint32_t otherwise)
-{
-    AUTO(buf) struct buf text = {0};
-    char path[96];
+enum { PRIORITY, REDIRECTS, LEARNED_MTUS, HASH4, HASH6, ACCOUNTING };
 
-    snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
-    if (file_read(path, 32, &text, NULL) < 0)
-        return otherwise;
-    return (uint32_t)strtoul(buf_str(&text), NULL, 10);
+static const struct {
+    const char *path;
+    uint32_t otherwise; /* where there is no such setting */
+} table[] = {
+    [PRIORITY] = {"/proc/sys/net/ipv4/ip_forward_update_priority", 1}, /* before 4.18: always */
+    [REDIRECTS] = {"/proc/sys/net/ipv4/conf/all/accept_redirects", 0},
+    [LEARNED_MTUS] = {"/proc/sys/net/ipv4/ip_forward_use_pmtu", 0},
+    [HASH4] = {"/proc/sys/net/ipv4/fib_multipath_hash_policy", 0},
+    [HASH6] = {"/proc/sys/net/ipv6/fib_multipath_hash_policy", 0},
+    [ACCOUNTING] = {"/proc/sys/net/netfilter/nf_conntrack_acct", 0},
+};
+_Static_assert(ARRAY_LEN(table) <= ARRAY_LEN(((struct foreign_files *)0)->settings),
+               "each has its file");
+
+/* `otherwise` where there is no such file. */
+static uint32_t number(struct kept_file *kept, const char *path, uint32_t otherwise)
+{
+    char text[32];
+
+    return kept_file_read(kept, path, text, sizeof(text)) < 0 ? otherwise
+                                                              : (uint32_t)strtoul(text, NULL, 10);
+}
+
+static uint32_t setting(struct foreign_files *files, unsigned which)
+{
+    return number(files ? &files->settings[which] : NULL, table[which].path,
+                  table[which].otherwise);
 }
 
 /* Whether this network namespace was ever sent an ICMP redirect (RFC 1213, icmpInRedirects): the
  * kernel counts each, also those that it does not follow. What cannot be read counts as sent. */
-static bool redirected(void)
+static bool redirected(struct foreign_files *files)
 {
-    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *text = xcalloc(1, SNMP_MAX);
     char *names, *values, *name, *value, *names_rest, *values_rest;
 
-    if (file_read("/proc/thread-self/net/snmp", SNMP_MAX, &text, NULL) < 0)
+    if (kept_file_read(files ? &files->snmp : NULL, "/proc/thread-self/net/snmp", text, SNMP_MAX) <
+        0)
         return true;
-    names = strstr(buf_str(&text), "Icmp: ");
+    names = strstr(text, "Icmp: ");
     values = names ? strstr(names + 1, "\nIcmp: ") : NULL;
     if (!values)
         return true;
@@ -59,46 +78,58 @@ static bool redirected(void)
 /* A gateway that was learned holds until then, also where none are learned any more; none was
  * without a redirect. A host that becomes a router had it set until a moment ago. Both threads that
  * look at settings come here. */
-static uint32_t redirects(struct dataplane *dp)
+static uint32_t redirects(struct dataplane *dp, struct foreign_files *files)
 {
     uint64_t now = now_ms();
-    uint32_t set = setting("ipv4/conf/all/accept_redirects", 0);
+    uint32_t set = setting(files, REDIRECTS);
     bool was_set = __atomic_exchange_n(&dp->redirects_set, set != 0, __ATOMIC_SEQ_CST);
 
-    if ((set || was_set) && redirected())
+    if ((set || was_set) && redirected(files))
         __atomic_store_n(&dp->redirects_until, now + REDIRECT_MS, __ATOMIC_SEQ_CST);
     if (!set && now < __atomic_load_n(&dp->redirects_until, __ATOMIC_SEQ_CST))
         return FOREIGN_REDIRECTS_HELD;
     return set;
 }
 
-struct foreign_settings foreign_settings(struct dataplane *dp)
+struct foreign_settings foreign_settings(struct dataplane *dp, struct foreign_files *files)
 {
-    return (struct foreign_settings){
-        .update_priority = setting("ipv4/ip_forward_update_priority", 1), /* before 4.18: always */
-        .redirects = redirects(dp),
-        .learned_mtus = setting("ipv4/ip_forward_use_pmtu", 0),
-        .hash4 = setting("ipv4/fib_multipath_hash_policy", 0),
-        .hash6 = setting("ipv6/fib_multipath_hash_policy", 0),
-        .accounting = setting("netfilter/nf_conntrack_acct", 0)};
+    return (struct foreign_settings){.update_priority = setting(files, PRIORITY),
+                                     .redirects = redirects(dp, files),
+                                     .learned_mtus = setting(files, LEARNED_MTUS),
+                                     .hash4 = setting(files, HASH4),
+                                     .hash6 = setting(files, HASH6),
+                                     .accounting = setting(files, ACCOUNTING)};
 }
 
-void foreign_settings_mix_mtus(const uint32_t *ports, unsigned count, uint64_t *state)
+/* The one of this name: what another interface had there is closed. */
+static struct kept_file *file_of(struct foreign_mtu *mtu, const char *name)
+{
+    if (strcmp(mtu->name, name)) {
+        kept_file_close(&mtu->file);
+        snprintf(mtu->name, sizeof(mtu->name), "%s", name);
+    }
+    return &mtu->file;
+}
+
+void foreign_settings_mix_mtus(struct foreign_files *files, const uint32_t *ports, unsigned count,
+                               uint64_t *state)
 {
     AUTO_FD int fd = count <= FOREIGN_MTUS ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-    char name[64];
+    char path[64];
     uint32_t own, link;
 
     for (unsigned i = 0; fd >= 0 && i < count; i++) {
         struct ifreq request = {.ifr_ifindex = (int)ports[i]};
+        struct kept_file *file;
 
         if (ioctl(fd, SIOCGIFNAME, &request) < 0)
             continue;
-        snprintf(name, sizeof(name), "ipv6/conf/%s/mtu", request.ifr_name);
+        snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/mtu", request.ifr_name);
+        file = file_of(&files->mtus[i], request.ifr_name);
         if (ioctl(fd, SIOCGIFMTU, &request) < 0)
             continue;
         link = (uint32_t)request.ifr_mtu;
-        own = setting(name, link);
+        own = number(file, path, link);
         if (own == link)
             continue;
         base_digest_mix(state, &ports[i], sizeof(ports[i]));
@@ -108,7 +139,7 @@ void foreign_settings_mix_mtus(const uint32_t *ports, unsigned count, uint64_t *
 
 void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)
 {
-    struct foreign_settings now = foreign_settings(dp);
+    struct foreign_settings now = foreign_settings(dp, NULL);
 
     if (!now.update_priority)
         foreign->flags |= FOREIGN_KEEP_PRIORITY;

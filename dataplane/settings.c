@@ -16,6 +16,7 @@
 #include "core/base/own.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/found.h"
+#include "dataplane/kept_file.h"
 
 #define FORWARD4 "/proc/sys/net/ipv4/ip_forward"
 #define FORWARD6 "/proc/sys/net/ipv6/conf/all/forwarding"
@@ -70,16 +71,16 @@ static int set(struct dataplane *dp, const char *path, const char *value, char b
 }
 
 /* Whole seconds of a setting; fallback where there is none. */
-static uint32_t read_seconds(const char *path, uint32_t fallback)
+static uint32_t read_seconds(struct kept_file *kept, const char *path, uint32_t fallback)
 {
     char value[24];
     char *end;
     unsigned long seconds;
 
-    if (read_setting(path, value) < 0)
+    if (kept_file_read(kept, path, value, sizeof(value)) < 0)
         return fallback;
     seconds = strtoul(value, &end, 10);
-    return *end || end == value ? fallback : (uint32_t)seconds;
+    return (*end && *end != '\n') || end == value ? fallback : (uint32_t)seconds;
 }
 
 static uint32_t milliseconds(uint32_t seconds)
@@ -114,16 +115,17 @@ void settings_prepare(struct dataplane *dp)
             complain(dp, needed[i].path, needed[i].value, r);
         }
     }
-    settings_timeouts(dp);
+    settings_timeouts(dp, NULL);
 }
 
-void settings_timeouts(struct dataplane *dp)
+void settings_timeouts(struct dataplane *dp, struct kept_file kept[SETTINGS_TIMEOUTS])
 {
     if (!dp->control)
         return;
-    dp->control->udp_timeout_ms = milliseconds(read_seconds(CONNTRACK "udp_timeout_stream", 120));
-    dp->control->tcp_timeout_ms =
-        milliseconds(read_seconds(CONNTRACK "tcp_timeout_established", 432000));
+    dp->control->udp_timeout_ms =
+        milliseconds(read_seconds(kept, CONNTRACK "udp_timeout_stream", 120));
+    dp->control->tcp_timeout_ms = milliseconds(
+        read_seconds(kept ? &kept[1] : NULL, CONNTRACK "tcp_timeout_established", 432000));
 }
 
 bool settings_wrong(const struct dataplane *dp)

@@ -6,15 +6,20 @@
 
 #include <stdbool.h>
 
+#include "dataplane/kept_file.h"
+
 struct buf;
 struct dataplane;
 struct orb_err;
 
+#define SETTINGS_TIMEOUTS 2
+
 /* What does not succeed is kept in dp->problems and refuses no policy. */
 /* Those the rules rely on; before them. */
 void settings_prepare(struct dataplane *dp);
-/* Conntrack's own time-outs, for the programs; also on the thread of foreign_poll.c. */
-void settings_timeouts(struct dataplane *dp);
+/* Conntrack's own time-outs, for the programs; also on the thread of foreign_poll.c, whose files
+ * stay open in kept; NULL: none does. */
+void settings_timeouts(struct dataplane *dp, struct kept_file kept[SETTINGS_TIMEOUTS]);
 /* One of those the rules rely on was changed by another program; the kernel sends no events for
  * them. */
 bool settings_wrong(const struct dataplane *dp);

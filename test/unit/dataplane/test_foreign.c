@@ -730,11 +730,11 @@ TEST(a_function_that_comes_is_a_difference)
     uint64_t none = 1, some = 1, same = 1;
 
     module_function("nf_confirm", "nf_conntrack");
-    foreign_hook_mix(&dp, &none);
+    foreign_hook_mix(&dp, NULL, &none);
     ck_assert_uint_eq(none, 1);
     module_function("ila_nf_input", "ila");
-    foreign_hook_mix(&dp, &some);
-    foreign_hook_mix(&dp, &same);
+    foreign_hook_mix(&dp, NULL, &some);
+    foreign_hook_mix(&dp, NULL, &same);
     ck_assert(some != none && some == same);
 }
 
