@@ -5,12 +5,17 @@
 #define TEST_LIB_HARNESS_H
 
 #include <check.h>
+#include <stdint.h>
 
 struct harness_test {
     const TTest *test;
     struct harness_test *next;
 };
 void harness_register(struct harness_test *test);
+
+/* The seed of a random test, which is printed: SEED of the environment, or another one each time.
+ * Never 0. */
+uint64_t harness_seed(void);
 
 #define TEST(name)                                                                                 \
     static void name##_fn(int _i);                                                                 \

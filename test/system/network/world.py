@@ -254,7 +254,7 @@ class World:
             except Failed as e:
                 looks = ("-br", "link"), ("-br", "addr"), ("-s", "link", "show", HOSTS[host][0]), ("neigh",), ("rule",), ("route", "show", "table", "all")
                 there = [self.router("ip", *what).stdout for what in looks]
-                there += [self.shell_out("grep . /proc/sys/net/ipv4/conf/*/rp_filter; head -2 /proc/net/stat/arp_cache")]
+                there += [self.shell_out("grep . /proc/sys/net/ipv4/conf/*/rp_filter")]
                 card = [self.inside(host, *what).stdout for what in (("ip", "-br", "addr"), ("ip", "-s", "-d", "link", "show", "e0"), ("tc", "-s", "qdisc", "show", "dev", "e0"))]
                 raise Failed(f"{e}; {self.mode}; at the router {there}; {self.box.json('show', 'dataplane')['ports']}; the host's card {card}") from e
         wanted = {a.split("/")[0] for h in hosts for a in HOSTS[h][1] if not a.endswith(("/32", "/128"))}

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
@@ -118,9 +117,8 @@ static void write_random(struct json_write *w, unsigned *seed, const char *key)
 
 TEST(random_values_scan)
 {
-    unsigned seed = (unsigned)time(NULL), at = seed;
+    unsigned at = (unsigned)harness_seed();
 
-    printf("# seed %u\n", seed);
     for (int i = 0; i < 20000; i++) {
         AUTO(buf) struct buf b = {0};
         struct json_write w = json_write_to(&b);

@@ -1,12 +1,9 @@
 /* The supervisor under a million events in any order. After each turn of the loop all invariants
  * of fake_check() hold. In the end, without further events and with well-behaved workers, all that
- * can run runs, and stops in order. ORBITAL_SEED repeats a run. */
+ * can run runs, and stops in order. SEED=N repeats a run. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "core/base/now.h"
 #include "core/base/own.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"
@@ -23,16 +20,6 @@ static uint32_t any(uint32_t below)
     state ^= state << 25;
     state ^= state >> 27;
     return (uint32_t)((state * 2685821657736338717ull) >> 33) % below;
-}
-
-static uint64_t seed(void)
-{
-    const char *text = getenv("ORBITAL_SEED");
-    uint64_t value = text ? strtoull(text, NULL, 0) : now_ns() ^ (uint64_t)getpid() << 40;
-
-    printf("# ORBITAL_SEED=%llu\n", (unsigned long long)value);
-    fflush(stdout);
-    return value ? value : 1;
 }
 
 /* Up to 12 packages; each requires up to two others: later ones, itself, or one that is not there.
@@ -234,7 +221,7 @@ static void life(void)
 
 TEST(nothing_that_happens_brings_the_supervisor_into_a_state_that_may_not_be)
 {
-    state = seed();
+    state = harness_seed();
     for (unsigned i = 0; i < EVENTS / LIFE; i++)
         life();
 }
