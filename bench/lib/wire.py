@@ -4,7 +4,7 @@ import socket
 import struct
 
 HEADER = struct.Struct("<IHBBIIII")  # len, envlen, type, flags, route, corr, src, deadline_ms
-HELLO, WELCOME, REQ, REP, ERR = 1, 2, 5, 6, 7
+HELLO, WELCOME, REQ, REP, ERR, PROGRESS = 1, 2, 5, 6, 7, 24
 DEADLINE_MS = 120000
 
 
@@ -47,7 +47,9 @@ class Wire:
     def call(self, to, method, given):
         self.corr += 1
         self.send(REQ, {"to": to, "method": method}, json.dumps(given).encode())
-        kind, envelope, payload = self.receive()
+        kind = PROGRESS
+        while kind == PROGRESS:  # a commit that lasts says so
+            kind, envelope, payload = self.receive()
         if kind != REP:
             raise Refused(f"{to} {method}: {envelope.decode()}")
         return json.loads(payload or b"{}")
