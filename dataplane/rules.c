@@ -107,7 +107,8 @@ static int change(struct dataplane *dp, const struct nft_text *to, const struct 
         if (from == to) /* an earlier daemon's */
             tally_read(&leftover, NULL);
         if (from == to && is_kept(to->policy, &leftover)) {
-            base_fallback_end(dp->ruleset);
+            if (!dry)
+                base_fallback_end(dp->ruleset);
             return 0;
         }
         nft_change_text(to, from, generation, NULL, &spared, &text);
