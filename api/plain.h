@@ -26,7 +26,7 @@ void plain_service_restart(struct request *q);
 /* The changes of the user's candidate, or between the revisions from and to of the query; invalid
  * when one is no number. */
 void plain_diff(struct request *q);
-/* The last revisions, as many as limit of the query says; invalid when that is no number. */
+/* The last revisions, as many as limit of the query specifies; invalid when that is no number. */
 void plain_history(struct request *q);
 /* Calls the method named in the path of the interface named in the path, with the body as its
  * input; invalid when one of both is no name. */

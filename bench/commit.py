@@ -2,7 +2,7 @@
 """commit.py BUILD [--json] [--commits N] - a commit of one entry, at 100 and at 10 000 rules.
 
 Two whole appliances run side by side, each in a namespace of its own, with config, interfaces, firewall
-and the data plane; commits take turns, so that a noisy machine hits both. The time is what a person
+and the data plane; commits take turns, so that a noisy machine hits both. The time is what a user
 waits for: from `edit` to the answer of `commit`, over one open control socket."""
 import argparse
 import os

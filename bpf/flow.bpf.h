@@ -59,7 +59,7 @@ static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *
     at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
 }
 
-/* The same for an answer to a sent packet: source and destination, ports as `where` says. */
+/* The same for an answer to a sent packet: source and destination, ports as in `where`. */
 static __always_inline void flow_answer4(struct flow_at4 *at, const __u32 *source,
                                          const __u32 *destination, __u64 where, __u64 seed)
 {

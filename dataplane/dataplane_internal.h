@@ -65,7 +65,7 @@ struct route_mtus {
     bool shared6;                  /* next hops share a route of IPv6 */
     bool label_rules;              /* rules name the flow label */
     bool suppressed6;              /* an IPv6 rule passes over routes it finds */
-    bool expires6;                 /* a route of IPv6 ends by itself, before an event says so */
+    bool expires6;                 /* a route of IPv6 ends by itself, before an event for it */
     struct route_shares shares[2]; /* of IPv4, IPv6; the reader writes them under dp->lock */
 };
 

@@ -102,7 +102,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
     dp->forget = false;
     snprintf(tended->rules, sizeof(tended->rules),
              "nftables' table inet orbital was changed by %s; it is %s again", how,
-             dp->current ? "what the policy says" : "closed");
+             dp->current ? "what the policy specifies" : "closed");
     load_bump(dp);
     look_at_table(dp, &digest);
     return 0;

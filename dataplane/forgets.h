@@ -6,7 +6,7 @@
 
 struct dataplane;
 
-/* A socket that says so; -1: this kernel does not tell. */
+/* A socket that reports it; -1: this kernel does not tell. */
 int forgets_open(void);
 /* Reads what there is, on the thread of events.c. true: entries of the flow cache may be about
  * connections that are gone, and are to be made stale now. */

@@ -298,7 +298,7 @@ static enum revalidate_fate verdict(struct revalidate *revalidate, const struct 
 }
 
 /* Only a difference between the translations of the two policies counts, since it may be translated
- * by others, too. One that was ended must be translated as this policy says to continue. */
+ * by others, too. One that was ended must be translated as this policy specifies to continue. */
 static bool retranslates(const struct revalidate *revalidate, const struct flow *flow,
                          const struct flow_way *way, bool ended)
 {

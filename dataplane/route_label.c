@@ -4,7 +4,8 @@
  * so there each packet does a lookup.
  *
  * And rules of IPv6 that pass over what they find, which programs are not told of: there IPv6 is
- * the kernel's. And routes that end by themselves: the kernel says so up to half a minute later. */
+ * the kernel's. And routes that end by themselves: the kernel reports it up to half a minute later.
+ */
 #include "dataplane/route_label.h"
 
 #include <linux/fib_rules.h>

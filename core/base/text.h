@@ -3,7 +3,7 @@
  *
  * Escaped are: what is below 0x20 or 0x7f, C1 controls, bytes that are not UTF-8, and every code
  * point without a visible shape of its own: bidirectional controls, line separators, format
- * characters, tags, variation selectors, fillers. For a person it looks like \x1b, \u202e or
+ * characters, tags, variation selectors, fillers. A user sees \x1b, \u202e or
  * \U000e0001; in JSON like \u202e. */
 #ifndef CORE_BASE_TEXT_H
 #define CORE_BASE_TEXT_H

@@ -111,18 +111,18 @@ void arp_packet_probe(int fd, int index, struct in_addr address)
 int arp_packet_read(int fd, struct arp_claim *ret_claim)
 {
     for (int i = 0; i < READS; i++) {
-        struct ether_arp said;
+        struct ether_arp reply;
         struct sockaddr_ll from;
         socklen_t len = sizeof(from);
-        ssize_t n = recvfrom(fd, &said, sizeof(said), 0, (struct sockaddr *)&from, &len);
+        ssize_t n = recvfrom(fd, &reply, sizeof(reply), 0, (struct sockaddr *)&from, &len);
 
         if (n < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (n < (ssize_t)sizeof(said) || said.ea_hdr.ar_hln != 6 || said.ea_hdr.ar_pln != 4)
+        if (n < (ssize_t)sizeof(reply) || reply.ea_hdr.ar_hln != 6 || reply.ea_hdr.ar_pln != 4)
             continue;
         ret_claim->index = from.sll_ifindex;
-        memcpy(&ret_claim->address, said.arp_spa, sizeof(ret_claim->address));
-        memcpy(ret_claim->mac, said.arp_sha, sizeof(ret_claim->mac));
+        memcpy(&ret_claim->address, reply.arp_spa, sizeof(ret_claim->address));
+        memcpy(ret_claim->mac, reply.arp_sha, sizeof(ret_claim->mac));
         return 1;
     }
     return 0;

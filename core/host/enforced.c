@@ -1,9 +1,10 @@
 /* Which revision of the configuration the kernel's addresses, routes and rules were made by. It is
- * kept for the config service, whose disk may come back older than what it said before: an older
- * tree must not be brought over what a newer one made without a person.
+ * kept for the config service, whose disk may come back older than what it reported before: an
+ * older tree must not be brought over what a newer one made without a user's decision.
  *
  * The file stands in the run directory and names the boot and the network namespace it is about:
- * with either of them the kernel's state is another one, and what the file says is nothing. */
+ * with either of them the kernel's state is another one, and the content of the file does not
+ * matter. */
 #include "core/host/enforced.h"
 
 #include <errno.h>

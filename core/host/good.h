@@ -24,8 +24,8 @@ void good_watch(struct good *good);
 /* Answers boot-mode of host@1: safe or normal, and what good_read_file() finds; a problem of the
  * host when that cannot be read. Taken; answered later. */
 void good_request(struct orbitald *host, struct host_req *req);
-/* STATE/good-revision, on any thread: 0: there is none, or err says why it cannot be read (code 0
- * otherwise). */
+/* STATE/good-revision, on any thread: 0: there is none, or err reports why it cannot be read (code
+ * 0 otherwise). */
 uint64_t good_read_file(const char *state_dir, struct orb_err *err);
 /* What good_read_file() found becomes a problem of the host, or ends one. */
 void good_report(struct orbitald *host, const struct orb_err *err);

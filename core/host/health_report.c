@@ -1,5 +1,6 @@
 /* Rules of the health report. The appliance is failed when a service of the phases early, core or
- * control, or one whose manifest says `critical`, has failed; it is degraded when any other has. */
+ * control, or one whose manifest specifies `critical`, has failed; it is degraded when any other
+ * has. */
 #include "core/host/health_report.h"
 
 #include <stdlib.h>

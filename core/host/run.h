@@ -36,8 +36,8 @@ struct run {
 
 /* Adopts the timers and signals of the run into its scope, and starts them. Before run_begin(). */
 void run_watch(struct run *run);
-/* Begins to build what a step a turn makes (steps.h), then to start services. run->failed says what
- * failed; the loop ends by itself after that, as after a signal to stop. */
+/* Begins to build what a step a turn makes (steps.h), then to start services. run->failed reports
+ * what failed; the loop ends by itself after that, as after a signal to stop. */
 void run_begin(struct run *run);
 /* For health_new(), arg is the run: the boot is complete and health is not failed, READY=1 was
  * sent. */

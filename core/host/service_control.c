@@ -47,7 +47,7 @@ static void do_job(struct orbitald *host, const struct service_control_job *job)
 
     json_text_member(job->input, strlen(job->input), "name", name, sizeof(name));
     r = run(host, job->method, name, job->user, &err);
-    if (peer_kind_is_person(job->kind))
+    if (peer_kind_is_user(job->kind))
         log_notice(host->log, "audit.order", KV("user", job->user),
                    KV("kind", peer_kind_name(job->kind)), KV("method", job->method),
                    KV("input", job->input), KV("result", r < 0 ? err.text : "ok"));

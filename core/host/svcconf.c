@@ -134,8 +134,8 @@ static struct limits limits_of(const json_t *entry)
     return limits;
 }
 
-/* Defaults: shipped packages are enabled as their manifest says, with all requested capabilities;
- * third-party packages are disabled, with none. */
+/* Defaults: shipped packages are enabled as their manifest specifies, with all requested
+ * capabilities; third-party packages are disabled, with none. */
 static void configure(struct orbitald *host, const struct package *package, const json_t *entry)
 {
     const char *name = package->manifest.name;

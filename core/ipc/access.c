@@ -26,8 +26,8 @@ static bool granted(const struct ipc_peer *peer, enum grant_kind kind, const cha
     return false;
 }
 
-static int check_person(const struct principal *who, enum contract_rank needed, const char *verb,
-                        const char *interface, const char *name, struct orb_err *err)
+static int check_user(const struct principal *who, enum contract_rank needed, const char *verb,
+                      const char *interface, const char *name, struct orb_err *err)
 {
     if (needed == RANK_INTERNAL)
         return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it is for services only",
@@ -44,8 +44,8 @@ int access_method(const struct principal *who, const struct target *target, stru
 
     if (who->kind == PEER_HOST)
         return 0;
-    if (peer_kind_is_person(who->kind))
-        return check_person(who, target->method->rank, "call", interface, name, err);
+    if (peer_kind_is_user(who->kind))
+        return check_user(who, target->method->rank, "call", interface, name, err);
     if (granted(who->owner, GRANT_CALL, interface, name))
         return 0;
     return grant_refuse(who->name, GRANT_CALL, interface, name, err);
@@ -69,5 +69,5 @@ int access_topic(const struct principal *who, const struct ipc_interface *interf
         if ((!strcmp(topic, "*") || !strcmp(topic, e->name)) && e->rank > needed)
             needed = e->rank;
     }
-    return check_person(who, needed, "subscribe to", interface->name, topic, err);
+    return check_user(who, needed, "subscribe to", interface->name, topic, err);
 }

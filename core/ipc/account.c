@@ -45,7 +45,7 @@ static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct 
     return is_idle(a) != is_idle(b) ? is_idle(a) : a->self.id < b->self.id;
 }
 
-/* Never said HELLO, or is not there any more. */
+/* Never sent HELLO, or is not there any more. */
 static bool is_silent(const struct ipc_peer *p)
 {
     return !p->greeted || p->conn.leaving;

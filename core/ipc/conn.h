@@ -29,8 +29,8 @@ struct conn_events {
     void (*broken)(struct conn *conn, const struct orb_err *err);
     /* All that waited was written. false: the owner sent more, which fills the queue again. */
     bool (*drained)(struct conn *conn);
-    /* There is more to hand on, and no event of the socket says when to go on: the other end reads
-     * nothing, or is gone. The owner pauses it for a moment. */
+    /* There is more to hand on, and no event of the socket reports when to go on: the other end
+     * reads nothing, or is gone. The owner pauses it for a moment. */
     void (*stalled)(struct conn *conn);
     /* It was served for took_ns since the last call; for how long it may be now, in nanoseconds. 0:
      * not in this turn of the loop. */

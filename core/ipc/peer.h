@@ -20,7 +20,7 @@ enum peer_kind { PEER_SERVICE, PEER_USER, PEER_TOKEN, PEER_HOST };
 /* "service", "user", "token", "host" */
 const char *peer_kind_name(enum peer_kind kind);
 /* Has it a role (and no capabilities)? */
-static inline bool peer_kind_is_person(enum peer_kind kind)
+static inline bool peer_kind_is_user(enum peer_kind kind)
 {
     return kind == PEER_USER || kind == PEER_TOKEN;
 }

@@ -1,5 +1,5 @@
 /* PROGRESS frames: see progress.h. What a worker sends is read and written again, since the caller
- * may show it to a person. */
+ * may show it to a user. */
 #include "core/ipc/progress.h"
 
 #include "core/base/own.h"

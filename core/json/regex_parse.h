@@ -30,8 +30,8 @@ struct regex_parser {
 };
 
 /* Reads the whole pattern, start to end, into nodes and the classes of to; the number of the root.
- * nodes are the caller's to free, classes those of to. When it is none, failed is set and why says
- * what is wrong and where. */
+ * nodes are the caller's to free, classes those of to. When it is none, failed is set and why
+ * reports what is wrong and where. */
 unsigned regex_parse_pattern(struct regex_parser *s);
 /* Sets failed; the first reason stays. what: a clause, "at byte N" is appended. Returns 0. */
 unsigned regex_parse_fail(struct regex_parser *s, const char *what);

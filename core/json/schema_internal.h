@@ -179,7 +179,7 @@ void schema_words_range(const struct schema *schema, struct buf *to);
 void schema_words_alternatives(const struct schema_list *list, struct buf *to);
 /* The value that was found, shortened; of a secret one no more than that it is secret. */
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);
-/* What to write instead of the word, by x-orb-instead; false: it says nothing about the word
+/* What to write instead of the word, by x-orb-instead; false: it has no entry for the word
  * (schema_instead.c). */
 bool schema_instead_word(const struct schema *schema, const char *word, struct buf *to);
 /* The same for a wrong value, also where it is the name of a member of the object expected. */

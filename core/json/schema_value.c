@@ -10,7 +10,9 @@
 #include "core/json/schema_check.h"
 
 #define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
-#define SAID_BYTES 256      /* longest text of a wrong length that is told its pattern first */
+#define PATTERN_FIRST_BYTES                                                                        \
+    256 /* longest text of a wrong length that is told its pattern first                           \
+         */
 
 static void spot_path(const struct check *c, const struct spot *spot, struct buf *to)
 {
@@ -273,8 +275,8 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
         n = characters(p, p + len);
     if (n >= s->min_length && n <= s->max_length)
         return formed ? check_form(c, s, spot, v, p, len) : 0;
-    /* What a text should be says more than how long. */
-    if (formed && len <= SAID_BYTES && c->err && !c->quiet)
+    /* The expected content of a text is more useful than its length. */
+    if (formed && len <= PATTERN_FIRST_BYTES && c->err && !c->quiet)
         r = check_form(c, s, spot, v, p, len);
     return r < 0 ? r
                  : schema_value_wrong_count(c, spot, "character", n, s->min_length, s->max_length);

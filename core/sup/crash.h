@@ -1,4 +1,4 @@
-/* What a crash leaves for a person to read: in memory the last reports of each service, and as a
+/* What a crash leaves for a user to read: in memory the last reports of each service, and as a
  * file each below STATE/crashes, so that a restart of the daemon takes none of them away.
  *
  * A report can be read with crash_write as soon as crash_record returned, whatever the disk does.

@@ -38,7 +38,7 @@ uint64_t restart_settles_at(const struct restart *restart, const struct manifest
  * while Running. True when the breaker was closed by this call. */
 bool restart_settle(struct restart *restart, const struct manifest *manifest, uint64_t now_ms);
 /* The process ended. clean: exit status 0; a_minute: starts per minute that the host allows,
- * whatever the manifest says (as many at once; 0: any number); random: 0..UINT32_MAX, for the
+ * whatever the manifest specifies (as many at once; 0: any number); random: 0..UINT32_MAX, for the
  * jitter. */
 enum restart_decision restart_decide(struct restart *restart, const struct manifest *manifest,
                                      bool clean, unsigned a_minute, uint64_t now_ms,

@@ -77,7 +77,7 @@ void service_exited(struct service *service, const struct worker_exit *exit);
 /* service_worker.c: what a worker started for a service reports to; arg is the service. */
 extern const struct worker_events service_worker_events;
 
-/* As configured, or else as the manifest says. */
+/* As configured, or else as the manifest specifies. */
 bool service_enabled(const struct service *service);
 /* The interface it uses that this host does not serve, NULL: none. */
 const char *service_lacks(const struct service *service);

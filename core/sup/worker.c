@@ -168,7 +168,7 @@ void worker_stop(struct worker *worker)
     if (!worker->child.pid)
         return; /* on_prepared handles it */
     uv_timer_stop(&worker->ping_timer);
-    if (worker->peer && worker->said_hello) {
+    if (worker->peer && worker->sent_hello) {
         peer_stop(worker->peer);
         uv_timer_start(&worker->timer, on_stop_late, worker->spec->limits.stop_ms, 0);
     } else {

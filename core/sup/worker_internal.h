@@ -22,7 +22,7 @@ struct worker {
     uint64_t started_ms, ready_ms;
     struct pace pace;
     struct liveness liveness;
-    bool said_hello;
+    bool sent_hello;
     bool stopping;
     bool killed;
     bool ended;

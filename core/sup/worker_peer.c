@@ -16,7 +16,7 @@ static void on_hello(void *arg)
     int r =
         attest_sandbox(worker->host->sandbox, &worker->child, &worker->spec->plan, &report, &err);
 
-    worker->said_hello = true;
+    worker->sent_hello = true;
     worker->events->attested(worker->arg, &report);
     if (r < 0) {
         log_error(worker->host->log, "worker.not-confined", KV("service", worker->spec->name),

@@ -1,4 +1,4 @@
-/* What a change will do, in words, as the package says it in prepare. */
+/* What a change will do, in words, as the package reports it in prepare. */
 #ifndef CORE_WORKER_SDK_PLAN_H
 #define CORE_WORKER_SDK_PLAN_H
 

@@ -25,7 +25,7 @@ int candidate_room_for_new(const struct engine *engine, const char *user, struct
         n++;
     }
     if (n < ENGINE_MAX_CANDIDATES - (is_local(user) ? 0 : ENGINE_CANDIDATES_LOCAL) &&
-        !(service && of_services >= ENGINE_MAX_CANDIDATES / ENGINE_FOR_PEOPLE))
+        !(service && of_services >= ENGINE_MAX_CANDIDATES / ENGINE_FOR_USERS))
         return 0;
     return orb_fail(err, ORB_E_LIMIT, "%u %s have uncommitted changes, and no more may",
                     service ? of_services : n, service ? "services" : "users and services");
@@ -33,12 +33,12 @@ int candidate_room_for_new(const struct engine *engine, const char *user, struct
 
 static size_t most_of(const struct candidate *c)
 {
-    return grants_is_service(c->user) ? ENGINE_CANDIDATE_SERVICE : ENGINE_CANDIDATE_PERSON;
+    return grants_is_service(c->user) ? ENGINE_CANDIDATE_SERVICE : ENGINE_CANDIDATE_USER;
 }
 
 static size_t own_of(const struct candidate *c)
 {
-    return grants_is_service(c->user) ? ENGINE_CANDIDATE_OWN_SERVICE : ENGINE_CANDIDATE_OWN_PERSON;
+    return grants_is_service(c->user) ? ENGINE_CANDIDATE_OWN_SERVICE : ENGINE_CANDIDATE_OWN_USER;
 }
 
 void candidate_room_count(struct candidate *c)

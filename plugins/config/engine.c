@@ -193,17 +193,17 @@ void engine_free(struct engine *engine)
 
 /* ---- requests ---- */
 
-/* FOR_ALL: services within their grants. FOR_PEOPLE: for users only: what concerns the whole tree,
+/* FOR_ALL: services within their grants. FOR_USERS: for users only: what concerns the whole tree,
  * blocks others, or proves that a user can still reach the appliance. */
-enum for_whom { FOR_ALL, FOR_SERVICES, FOR_PEOPLE };
+enum for_kind { FOR_ALL, FOR_SERVICES, FOR_USERS };
 
-static int check_whom(const struct ask *ask, const char *method, enum for_whom whom,
+static int check_kind(const struct ask *ask, const char *method, enum for_kind kind,
                       struct orb_err *err)
 {
-    if (whom == FOR_SERVICES && ask->caller->kind != CALLER_SERVICE)
+    if (kind == FOR_SERVICES && ask->caller->kind != CALLER_SERVICE)
         return orb_fail(err, ORB_E_DENIED, "config/%s is for services; %s is none", method,
                         ask->who);
-    if (whom == FOR_PEOPLE && !grants_is_person(ask->caller))
+    if (kind == FOR_USERS && !grants_is_user(ask->caller))
         return orb_fail(err, ORB_E_DENIED, "config/%s is for users; %s is a service", method,
                         ask->who);
     return 0;
@@ -212,7 +212,7 @@ static int check_whom(const struct ask *ask, const char *method, enum for_whom w
 static const struct method {
     const char *name;
     method_fn *call;
-    enum for_whom whom;
+    enum for_kind kind;
     bool in_slices;
 } methods[] = {
     {"attach", attach_method, FOR_SERVICES},
@@ -220,21 +220,21 @@ static const struct method {
     {"get", methods_read_get, FOR_ALL, true},
     {"get-part", dumps_get_part, FOR_ALL, true},
     {"edit", methods_edit_edit, FOR_ALL, true},
-    {"load-part", methods_edit_load_part, FOR_PEOPLE, true},
+    {"load-part", methods_edit_load_part, FOR_USERS, true},
     {"diff", methods_diff, FOR_ALL, true},
     {"validate", methods_edit_validate, FOR_ALL, true},
     {"commit", methods_edit_commit, FOR_ALL, true},
-    {"cancel", cancel_method, FOR_PEOPLE},
-    {"confirm", confirm_method, FOR_PEOPLE},
+    {"cancel", cancel_method, FOR_USERS},
+    {"confirm", confirm_method, FOR_USERS},
     {"discard", methods_edit_discard, FOR_ALL, true},
-    {"rollback", methods_edit_rollback, FOR_PEOPLE, true},
+    {"rollback", methods_edit_rollback, FOR_USERS, true},
     {"history", methods_history, FOR_ALL, true},
-    {"lock", lock_take, FOR_PEOPLE},
-    {"unlock", lock_release, FOR_PEOPLE},
+    {"lock", lock_take, FOR_USERS},
+    {"unlock", lock_release, FOR_USERS},
     {"schema", methods_schema, FOR_ALL, true},
     {"subscribers", subscriber_list, FOR_ALL},
-    {"salvage", methods_salvage, FOR_PEOPLE},
-    {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
+    {"salvage", methods_salvage, FOR_USERS},
+    {"salvage-accept", methods_salvage_accept, FOR_USERS},
 };
 
 static const struct method *find_method(const char *name)
@@ -252,7 +252,7 @@ static void call_method(struct ask *ask, const struct method *method, const char
     if (!method)
         orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", name);
     else
-        check_whom(ask, name, method->whom, &err);
+        check_kind(ask, name, method->kind, &err);
     if (err.code)
         reply_refuse(ask->engine, ask->req, &err);
     else

@@ -29,15 +29,15 @@
 #define ENGINE_CANDIDATE_SERVICE (4u * 1024 * 1024)
 #define ENGINE_CANDIDATE_SERVICES (32u * 1024 * 1024)
 #define ENGINE_CHANGES_SERVICE 4096u /* checking so many keeps the loop for 50 ms at most */
-#define ENGINE_CANDIDATE_PERSON (384u * 1024 * 1024)
+#define ENGINE_CANDIDATE_USER (384u * 1024 * 1024)
 #define ENGINE_CANDIDATE_ALL (512u * 1024 * 1024)
-/* However much the others have, each identity has room for so much: a service, a person. */
+/* However much the others have, each identity has room for so much: a service, a user. */
 #define ENGINE_CANDIDATE_OWN_SERVICE (1024u * 1024)
-#define ENGINE_CANDIDATE_OWN_PERSON (2u * 1024 * 1024)
+#define ENGINE_CANDIDATE_OWN_USER (2u * 1024 * 1024)
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
 #define ENGINE_MAX_JOBS 64u
 #define ENGINE_JOBS_OF_ONE 8u /* identity: the others' commits have room */
-#define ENGINE_FOR_PEOPLE 2u  /* one of so many candidates, or jobs, is no service's */
+#define ENGINE_FOR_USERS 2u   /* one of so many candidates, or jobs, is no service's */
 #define ENGINE_MAX_DUMPS 128u
 #define ENGINE_DUMPS_OF_ONE 4u                 /* identity: then its oldest goes */
 #define ENGINE_DUMP_BYTES (128u * 1024 * 1024) /* one may always be read */

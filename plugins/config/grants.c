@@ -37,7 +37,7 @@ bool grants_is_service(const char *who)
     return !strncmp(who, "service:", 8); /* no other identity begins so */
 }
 
-bool grants_is_person(const struct engine_caller *caller)
+bool grants_is_user(const struct engine_caller *caller)
 {
     return caller->kind == CALLER_USER || caller->kind == CALLER_TOKEN;
 }

@@ -9,7 +9,7 @@
  * "service:NAME", "host:NAME". */
 void grants_identity(const struct engine_caller *caller, char *to, size_t size);
 /* A user or a token. */
-bool grants_is_person(const struct engine_caller *caller);
+bool grants_is_user(const struct engine_caller *caller);
 /* Is it the identity of a service? */
 bool grants_is_service(const char *who);
 /* Whether the caller may read the value at path, an RFC 6901 pointer ("" is the whole tree). All

@@ -29,7 +29,7 @@ static int check_room(const struct engine *engine, const struct job *job, struct
     }
     if (own >= ENGINE_JOBS_OF_ONE)
         return orb_fail(err, ORB_E_BUSY, "%u commits of %s are waiting already", own, job->user);
-    if (n >= ENGINE_MAX_JOBS || (service && of_services >= ENGINE_MAX_JOBS / ENGINE_FOR_PEOPLE))
+    if (n >= ENGINE_MAX_JOBS || (service && of_services >= ENGINE_MAX_JOBS / ENGINE_FOR_USERS))
         return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already",
                         service ? of_services : n);
     return 0;

@@ -259,7 +259,7 @@ static bool next_record(const struct journal_scan *scan, struct journal_found *f
     return !found->disputed;
 }
 
-/* Where a later journal takes over, a last record says so; it may be damaged like any other. */
+/* Where a later journal takes over, a last record reports it; it may be damaged like any other. */
 static void check_closing(const struct journal_scan *scan, struct journal_found *found)
 {
     struct journal_record record;

@@ -28,7 +28,7 @@ static int check_view(const struct ask *ask, const char *path, struct orb_err *e
     const struct engine *e = ask->engine;
 
     /* Users may read a configuration that is withheld; services may not. */
-    if (e->store.held && !grants_is_person(ask->caller))
+    if (e->store.held && !grants_is_user(ask->caller))
         return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
                         e->store.damage.text);
     if (*path && *path != '/')

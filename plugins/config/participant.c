@@ -126,9 +126,9 @@ struct orb_err participant_as_shown(const struct participant *p, const struct or
 }
 
 void participant_failed(struct participant *p, const char *doing, const char *outcome,
-                        const struct orb_err *said)
+                        const struct orb_err *printed)
 {
-    struct orb_err shown = participant_as_shown(p, said);
+    struct orb_err shown = participant_as_shown(p, printed);
     const struct orb_err *err = &shown;
     struct tx *tx = p->tx;
 

@@ -11,7 +11,7 @@ struct orb_err participant_as_shown(const struct participant *p, const struct or
 /* Logs a failure of p; the first one becomes the error of the transaction. outcome: what p did, for
  * the text. */
 void participant_failed(struct participant *p, const char *doing, const char *outcome,
-                        const struct orb_err *said);
+                        const struct orb_err *shown);
 /* Whether p missed a deadline; then it is killed, and gets no more calls. */
 bool participant_late(struct participant *p, const char *doing, const struct orb_err *err);
 /* Appends the plan of an answer to that of p, at most 200 steps of it. */

@@ -23,7 +23,7 @@
  * had, none is used twice. */
 #define NUMBERS_APART 1000u
 
-/* The last record of a journal says where it continues: without it the loss of all files of the
+/* The last record of a journal reports where it continues: without it the loss of all files of the
  * next one would look like the end. Written once that one is durable; a failure is harmless. */
 static void close_journal(struct store *store)
 {

@@ -9,7 +9,7 @@
  *
  * What is not as it was written is told apart (struct damage): a torn end is cut; what the second
  * copy or an older snapshot makes good is damage, and the newest revision runs; what they do not
- * make good runs older than it should, and then nothing is written before a person accepts it. */
+ * make good runs older than it should, and then nothing is written before a user accepts it. */
 #ifndef CONFIG_STORE_H
 #define CONFIG_STORE_H
 

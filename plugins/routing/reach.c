@@ -1,5 +1,5 @@
 /* Connected networks: see reach.h. An address with Orbital's protocol number is in the kernel
- * because of the present configuration, so only the configuration says whether it stays. */
+ * because of the present configuration, so only the configuration specifies whether it stays. */
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>

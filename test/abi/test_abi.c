@@ -89,8 +89,9 @@ static int must_not_run(struct orb_ctx *ctx, struct orb_err *err)
     abort();
 }
 
-/* What lies behind the size a package says is not its descriptor: here it looks like callbacks. */
-TEST(a_smaller_descriptor_ends_where_it_says)
+/* What follows the size in a package's descriptor is not part of it: here it looks like callbacks.
+ */
+TEST(a_smaller_descriptor_ends_at_its_size)
 {
     static const struct orb_plugin smaller = {
         HEAD(offsetof(struct orb_plugin, init), METHOD, CONFIG), .name = "t", .init = must_not_run,

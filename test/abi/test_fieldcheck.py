@@ -26,7 +26,7 @@ ORB_FIELDS(fields, "") = {
 ORB_FIELDS(peers, "/peers/*") = {ORB_FIELD_INT("port", struct s, port, PORT), ORB_FIELDS_END};
 const struct orb_field *use(int n) { return n ? fields : peers; }
 """
-WRONG = [  # from, to in the source; what is said
+WRONG = [  # from, to in the source; what is reported
     ('"a" "\\"b"', '"other"', '"word" is "other" when it is absent; the schema\'s default is "a\\"b"'),
     ("mtu, 0", "mtu, 1500", "default is none, so 0 is expected here"),
     ("up, true", "up, false", '"up" is false when it is absent'),
@@ -57,10 +57,10 @@ with tempfile.TemporaryDirectory() as name:
     compiled = subprocess.run(["cc", "-std=c11", "-Wall", "-Wpedantic", "-Werror", f"-I{root}/include", "-c", work / "s.c",
                                "-o", work / "s.o"], capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stderr
-    for before, after, said in WRONG:
+    for before, after, shown in WRONG:
         assert before in SOURCE, before
         done = check(work, SOURCE.replace(before, after), SCHEMA)
-        assert done.returncode != 0 and said in done.stderr, f"{after}: expected {said!r}, got {done.stderr!r}"
+        assert done.returncode != 0 and shown in done.stderr, f"{after}: expected {shown!r}, got {done.stderr!r}"
         assert "s.c:" in done.stderr, f"no place in {done.stderr!r}"
     more = copy.deepcopy(SCHEMA)
     more["config"]["properties"]["new"] = {"type": "string"}

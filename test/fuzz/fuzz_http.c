@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(int holds)
 {
-    must(holds, "what was read is not what it was read from, or no word says why");
+    must(holds, "what was read is not what it was read from, or no text has the reason");
 }
 
 static void encode(struct buf *t, const char *s)

@@ -166,7 +166,7 @@ static void check_request(const char *data, size_t size)
         memcpy(&h, data + at, sizeof(h));
         must(h.nlmsg_len >= NLMSG_LENGTH(sizeof(struct nfgenmsg)) && h.nlmsg_len % 4 == 0 &&
                  h.nlmsg_len <= size - at,
-             "a message of another size than it says");
+             "a message of another size than in its header");
     }
 }
 

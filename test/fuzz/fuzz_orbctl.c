@@ -21,7 +21,7 @@
 #include "test/fuzz/trials.h"
 
 #define MOST_MS 400.0
-#define SAID_MOST 150000 /* finds room in a socket */
+#define SENT_MOST 150000 /* finds room in a socket */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,7 +53,7 @@ static void say(int fd, const uint8_t *data, size_t size)
 {
     AUTO(buf) struct buf all = {0};
 
-    while (size >= 5 && all.len < SAID_MOST) {
+    while (size >= 5 && all.len < SENT_MOST) {
         size_t len = (size_t)data[3] | (size_t)data[4] << 8;
 
         if (len > size - 5)

@@ -114,7 +114,7 @@ static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
                     struct orb_err *err)
 {
     must(seen.step != NOTHING, "nothing is there to abort");
-    must(applied == (seen.step != PREPARED), "what is aborted was not as it says");
+    must(applied == (seen.step != PREPARED), "an abort of another step");
     must(!seen.clean || !seen.before || cJSON_Compare(seen.before, change->tree, true),
          "after an abort the tree is another one");
     seen.step = NOTHING;
@@ -364,21 +364,21 @@ static void check_frame(const struct frame *f, const char *body, unsigned number
          "a payload that is no JSON");
 }
 
-static void check_said(int fd, size_t received)
+static void check_reported(int fd, size_t received)
 {
-    AUTO(buf) struct buf said = {0};
+    AUTO(buf) struct buf shown = {0};
     bool ready = false;
     unsigned number = 0;
     struct frame f;
     ssize_t n;
 
-    while ((n = recv(fd, buf_reserve(&said, 65536), 65536, MSG_DONTWAIT)) > 0)
-        said.len += (size_t)n;
-    must_fit(said.len, 16384, 64, received);
-    for (size_t at = 0; at < said.len; at += FRAME_HEADER + f.len) {
-        must(frame_get((unsigned char *)said.data + at, said.len - at, &f, NULL) == 0,
+    while ((n = recv(fd, buf_reserve(&shown, 65536), 65536, MSG_DONTWAIT)) > 0)
+        shown.len += (size_t)n;
+    must_fit(shown.len, 16384, 64, received);
+    for (size_t at = 0; at < shown.len; at += FRAME_HEADER + f.len) {
+        must(frame_get((unsigned char *)shown.data + at, shown.len - at, &f, NULL) == 0,
              "half a frame, or none");
-        check_frame(&f, said.data + at + FRAME_HEADER, number++, &ready);
+        check_frame(&f, shown.data + at + FRAME_HEADER, number++, &ready);
     }
 }
 
@@ -395,7 +395,7 @@ static void run(const struct buf *stream, const struct orb_plugin *plugin)
     setup.ipc_fd = pair[1];
     sdk_run(&setup, plugin);
     must(seen.begun == seen.stopped, "begun and not stopped");
-    check_said(pair[0], stream->len);
+    check_reported(pair[0], stream->len);
     close(pair[0]);
     close(pair[1]);
 }

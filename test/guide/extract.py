@@ -42,7 +42,7 @@ def main():
             (source / name).write_text(text, encoding="utf-8")
         (source / "orbital-testing.pc").write_text(
             f"Name: orbital-testing\nDescription: of the build tree\nVersion: 1\nLibs: {library} -Wl,-rpath,{library.parent}\n", encoding="utf-8")
-        # gcc warns falsely under sanitizers (its manual says so).
+        # gcc warns falsely under sanitizers (its manual describes it).
         sanitized = [] if sys.argv[5] == "none" else [f"-Db_sanitize={sys.argv[5]}", "-Db_lundef=false"]
         run("meson", "setup", *(sanitized or ["--werror"]), build, source, f"-Dorbital_include={include}", f"-Dpkg_config_path={source}")
         run("ninja", "-C", build)

@@ -1,4 +1,4 @@
-/* The example of docs/plugin-guide.md does what the guide says. */
+/* The example of docs/plugin-guide.md does what the guide specifies. */
 #include "test/guide/package.h"
 
 enum { HELLO = 1, PREPARE, APPLY, ABORT };

@@ -1,4 +1,4 @@
-/* subprojects/acme-probe: every drill fails the way its README says. */
+/* subprojects/acme-probe: every drill fails the way its README describes. */
 #include <signal.h>
 #include <sys/resource.h>
 

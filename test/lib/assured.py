@@ -44,11 +44,11 @@ def assure(s):
     for kind, body in messages(s):
         if kind == ERROR:
             raise OSError(-struct.unpack_from("=i", body)[0], "reading conntrack")
-        said = dict(attributes(body[4:]))
-        protocol = dict(attributes(dict(attributes(said[ORIGINAL]))[TUPLE_PROTOCOL]))[1][0]
-        status, = struct.unpack("!I", said[STATUS])
+        shown = dict(attributes(body[4:]))
+        protocol = dict(attributes(dict(attributes(shown[ORIGINAL]))[TUPLE_PROTOCOL]))[1][0]
+        status, = struct.unpack("!I", shown[STATUS])
         if protocol == socket.IPPROTO_UDP and status & ANSWERED:
-            found.append((body[0], said[ORIGINAL], status))
+            found.append((body[0], shown[ORIGINAL], status))
     for family, original, status in found:
         ask(s, NEW, ACK, family, struct.pack("=HH", len(original) + 4, ORIGINAL | 0x8000) + original +
             struct.pack("=HH", 8, STATUS) + struct.pack("!I", status | ASSURED))

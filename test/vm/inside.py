@@ -283,7 +283,7 @@ def killed_often():
     until(60, operational, "operational again")
     expect(ctl_json("show", "boot")["safe"], "so many starts that got nowhere are not safe mode")
     run("systemctl", "restart", UNIT)
-    expect(not ctl_json("show", "boot")["safe"], "a restart by a person does not end safe mode")
+    expect(not ctl_json("show", "boot")["safe"], "a restart by a user does not end safe mode")
     until(10, lambda: all(services()[n]["state"] == "Running" for n in enabled_packages()), "every service runs again")
 
 

@@ -40,7 +40,7 @@ def asked(watch, data, code, hello=True):
 
 
 def crowd(watch, count, hello):
-    """Connections that do nothing; a person must still get in."""
+    """Connections that do nothing; a user must still get in."""
     crowd, refused = [], 0
     for _ in range(count):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -104,9 +104,9 @@ class Watch:
         """Whatever an attacker does, the loop computes for a moment and turns to the others."""
         with open(f"{self.box.dir}/log", errors="replace") as f:
             f.seek(self.mark)
-            said = f.read()
+            shown = f.read()
             self.mark = f.tell()
-        long = [int(ms) for ms in re.findall(r'loop\.stalled.*?"processor-ms":(\d+)', said)]
+        long = [int(ms) for ms in re.findall(r'loop\.stalled.*?"processor-ms":(\d+)', shown)]
         if long:
             print(f"# {label or 'meanwhile'}: turns of the loop with up to {max(long)} ms of processor time")
         expect(max(long, default=0) < TURN_MS, f"the loop computed for {long} ms at once")

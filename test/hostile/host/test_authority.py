@@ -106,7 +106,7 @@ def left_out(box, watch):
     box.until(20, lambda: attached(box, name), f"{name} is attached")
     commit(box, (f"/{name}/x", 10))
     told = json.dumps(box.call("host@1", "health"))
-    expect("left out of commits" in told, f"health says {told[-600:]}")
+    expect("left out of commits" in told, f"health reports {told[-600:]}")
     box.until(20, lambda: attached(box, name), f"{name} follows by starting anew")
     commit(box, (f"/services/{name}/enabled", False))
     box.until(10, lambda: "left out of commits" not in json.dumps(box.call("host@1", "health")), "the problem ends with it")
@@ -115,7 +115,7 @@ def left_out(box, watch):
 
 def told_left_out(box, name, why):
     box.until(10, lambda: any(name in r["what"] and "left out of commits" in r["what"] and why in r["what"]
-                              for r in box.call("host@1", "health")["reasons"]), f"health says that {name} is left out: {why}")
+                              for r in box.call("host@1", "health")["reasons"]), f"health reports that {name} is left out: {why}")
 
 
 def back_again(box, name):
@@ -267,7 +267,7 @@ def many_names(box, watch):
 
 
 def all_the_logs(box, watch):
-    """A package that always has as many questions for the logs as it may: a person's is answered."""
+    """A package that always has as many questions for the logs as it may: a user's is answered."""
     start(box, "v-logs-call")
     running(box, "v-logs-call")
     done = 0

@@ -73,7 +73,7 @@ class Agent:
         given = {**({"frames": frames} if frames else {}), **more}
         return self.client.call(f"{self.name}@1", method, given)
 
-    def says(self, type, payload, envelope=None, times=1, **more):
+    def sends(self, type, payload, envelope=None, times=1, **more):
         """The code of the host's refusal, None: none."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
         received = self.do({"type": type, "payload": text, "envelope": json.dumps(envelope) if envelope else None,
@@ -118,11 +118,11 @@ def by_event(box, other, name, bad):
     agent, subscriber = Agent(box, name), Client(f"{box.dir}/run/control.sock", timeout=30)
     sub(subscriber, name)
     codes = set()
-    measured(other, f"{name}: event", lambda: codes.add(agent.says(PUB, bad, {"topic": "e"})))
+    measured(other, f"{name}: event", lambda: codes.add(agent.sends(PUB, bad, {"topic": "e"})))
     expect(codes <= {None, "limit", "schema"}, f"refused with {codes}")
     subscriber.s.settimeout(5)
     for _ in range(6):
-        code = agent.says(PUB, GOOD, {"topic": "e"})
+        code = agent.sends(PUB, GOOD, {"topic": "e"})
         expect(code is None, f"control: what fits is refused with {code}")
         try:
             while event(subscriber) != json.loads(GOOD):
@@ -215,16 +215,16 @@ def words(box, other, agent):
 
 def flood(box, other, agent, what, type, payload, times):
     envelope = {"topic": "none" if "undeclared" in what else "e"} if type == PUB else None
-    measured(other, what, lambda: agent.says(type, payload, envelope, times=times))
+    measured(other, what, lambda: agent.sends(type, payload, envelope, times=times))
     still_received(box, agent, what)
 
 
 def still_received(box, agent, what):
     """The control: once it has stopped, its valid records arrive."""
     mark = f"after-{abs(hash(what))}"
-    agent.says(PROBLEMS, {"problems": [{"level": "degraded", "key": "k", "what": mark, "path": "", "todo": "wait"}], "more": 0})
+    agent.sends(PROBLEMS, {"problems": [{"level": "degraded", "key": "k", "what": mark, "path": "", "todo": "wait"}], "more": 0})
     box.until(5, lambda: mark in json.dumps(box.call("host@1", "health")), "control: its problem is not shown")
-    agent.says(PROBLEMS, {"problems": [], "more": 0})
+    agent.sends(PROBLEMS, {"problems": [], "more": 0})
     box.until(5, lambda: mark not in json.dumps(box.call("host@1", "health")), "control: its problem stays")
 
 
@@ -401,7 +401,7 @@ def refuses(box, name):
         raise Failed("control: it takes part in no commit")
     except Refused as e:
         expect("never" in str(e), f"refused with {e}")
-    box.until(10, lambda: any("is asked to prepare" in w for w in words_of(box, name)), "control: it says that it is asked")
+    box.until(10, lambda: any("is asked to prepare" in w for w in words_of(box, name)), "control: it reports that it is asked")
     enabled(box, name, False)
     box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
 

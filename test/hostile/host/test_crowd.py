@@ -134,7 +134,7 @@ def main(root):
         c.call("config@1", "commit")
         c.close()
         box.until(60, lambda: all(s["state"] == "Running" for s in box.call("host@1", "services")["services"] if s["name"] in CROWD), "all run")
-        tap.test("control: each says what it may", all_speak, box)
+        tap.test("control: each reports what it may", all_speak, box)
         attempt("many packages crowd others out of the health report", health, box)
         attempt("many packages, and refused ones, crowd others out of the list", services, box)
         attempt("many packages crowd others out of the metrics", metrics, box)

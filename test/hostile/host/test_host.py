@@ -32,7 +32,7 @@ def spoils(box, watch, name, reason):
     box.ctl("config", "set", "acme-probe", "greeting", f"with {name}")
     done = box.ctl("config", "commit", ok=False)
     expect(done.returncode != 0, "the commit went through")
-    expect(re.search(reason, done.stderr), f"the refusal says: {done.stderr.strip()}")
+    expect(re.search(reason, done.stderr), f"the refusal reports: {done.stderr.strip()}")
     expect(box.json("config", "show", "acme-probe", "greeting") == before, "half of it was applied")
     expect(box.call("acme-probe", "status")["greeting"] == before, "the good service has the new value")
     box.ctl("config", "discard")
@@ -100,7 +100,7 @@ def metric_words(box, watch):
             series.add(key)
     expect(text.endswith("# EOF\n") and text.count("# EOF") == 1, "the end is forged")
     ups = [line for line in text.splitlines() if line.startswith(f'orbital_service_up{{service="{name}"}}')]
-    expect(len(ups) == 1 and ups[0].endswith(" 0"), f"a stopped service says of itself: {ups}")
+    expect(len(ups) == 1 and ups[0].endswith(" 0"), f"a stopped service reports: {ups}")
 
 
 def log_big(box, watch):
@@ -391,7 +391,7 @@ def no_space(box):
         done = box.ctl("config", "commit", ok=False) if edit.returncode == 0 else edit
         if done.returncode:
             failed += 1
-            expect("space" in done.stderr, f"the refusal says: {done.stderr.strip()}")
+            expect("space" in done.stderr, f"the refusal reports: {done.stderr.strip()}")
             expect(greeting() == running, "what failed is running")
     expect(failed, "every commit went through: the disk is not full")
     before = greeting()

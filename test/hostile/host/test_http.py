@@ -49,11 +49,11 @@ def flood(box, other, kind, count, token, wanted):
             select.select([process.stdout], [], [], 60)  # on a busy machine the first answer comes late
     finally:
         process.send_signal(signal.SIGTERM)
-        said = json.loads(process.communicate(timeout=60)[0].removeprefix(b"answered\n") or "{}")
-    print(f"# {kind}: {said}; {other.measured}", flush=True)
+        shown = json.loads(process.communicate(timeout=60)[0].removeprefix(b"answered\n") or "{}")
+    print(f"# {kind}: {shown}; {other.measured}", flush=True)
     expect(not complaint, complaint)
-    expect("cut" in wanted or set(said["answers"]) & set(wanted.split("|")), f"control: it was answered with {said}")
-    expect(said["opened"] >= count, f"control: it had {said['opened']} connections")
+    expect("cut" in wanted or set(shown["answers"]) & set(wanted.split("|")), f"control: it was answered with {shown}")
+    expect(shown["opened"] >= count, f"control: it had {shown['opened']} connections")
     expect(box.service("api")["pid"] == other.api, "the API is another process now")
 
 

@@ -105,7 +105,7 @@ def port_of_a_restart(box):
 def port_of_a_package(box):
     start(box, "v-thief")
     reason = box.until(10, lambda: (lambda s: s["reason"] if "8080" in s["reason"] else "")(box.service("v-thief")), "a reason")
-    expect("held for api" in reason, f"it says: {reason}")
+    expect("held for api" in reason, f"it reports: {reason}")
     expect(box.service("v-thief")["pid"] == 0, "the package runs")
     healthy(box)
     box.ctl("service", "stop", "api")
@@ -142,7 +142,7 @@ def fills_the_disk(box, name, why):
     start(box, name)
     report = box.until(20, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], "it is ended")[0]
     expect(why in report["ended-because"], f"it ended because: {report['ended-because']}")
-    expect("service.state-over-limit" in box.log_text(), "nothing is said of it")
+    expect("service.state-over-limit" in box.log_text(), "nothing is reported about it")
     if name in ("v-state-fill", "v-state-deep"):  # what others hold ends with them
         box.until(10, lambda: why in box.service(name)["reason"] and box.service(name)["pid"] == 0, "it is not started again")
     expect(used_mib(where) < 2048, f"it has {used_mib(where)} MiB")
@@ -193,7 +193,7 @@ def more_than_a_frame(box):
     for enabled in (True, False):
         (start if enabled else stop)(box, names[-1])
         box.until(10, lambda: (box.service(names[-1])["pid"] != 0) == enabled, f"{names[-1]} follows enabled {enabled}")
-    expect("not in force" not in box.ctl("show", "health", ok=False).stdout, "health says it is not read")
+    expect("not in force" not in box.ctl("show", "health", ok=False).stdout, "health reports it is not read")
 
 
 def main(root):

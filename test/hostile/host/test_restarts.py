@@ -53,7 +53,7 @@ def again_and_again(box, other, names):
         complaint = other.compare(f"{len(names)} × {names[0][2:-2]}", lambda: time.sleep(.25))
         print(f"# {names[0]} × {len(names)}: {(starts(box, names) - before) / (time.monotonic() - begin):.0f} starts a second; {other.measured}")
         expect(not complaint, complaint)
-        box.until(30, lambda: min(of_all(box, names, "next-ms")) > 1100, "each waits longer than its manifest says")
+        box.until(30, lambda: min(of_all(box, names, "next-ms")) > 1100, "each waits longer than its manifest specifies")
         before, begin = starts(box, names), time.monotonic()
         time.sleep(2)  # the quantity measured: starts in this time
         allowed = len(names) * (1 + (time.monotonic() - begin) * A_MINUTE / 60)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The datastore of a real appliance rots, is emptied, put back as root, or stands on a disk that takes
-nothing: what runs, what the kernel keeps, what a person sees and can do."""
+nothing: what runs, what the kernel keeps, what a user sees and can do."""
 import json
 import os
 import shutil
@@ -70,7 +70,7 @@ def one_copy_rots():
         box.kill()
         box.flip(b"10.9.1.1", "journal-0")
         box.begin_again()
-        box.until(5, box.degraded, "config says that it is damaged")
+        box.until(5, box.degraded, "config reports that it is damaged")
         expect("datastore damaged: journal-0" in box.degraded(), box.degraded())
         expect(box.history()[0]["state"] == "damaged", f"{box.history()[0]}")
         expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
@@ -88,7 +88,7 @@ def both_copies_rot():
         box.kill()
         box.flip(b"10.9.3.1", "journal-0", "last-good-0")
         box.begin_again()
-        box.until(5, box.degraded, "config says that it is damaged")
+        box.until(5, box.degraded, "config reports that it is damaged")
         held = box.json("config", "salvage")
         expect(held["state"] == "held" and held["revision"] == 2 and held["enforced"] == 3, f"{held}")
         expect(box.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"the kernel lost {box.addresses()}")
@@ -107,7 +107,7 @@ def both_copies_rot():
         box.ctl("service", "restart", "config")
         box.until(10, lambda: box.service("config")["pid"] not in (0, pid) and box.degraded(), "damaged again")
         expect("revision 1000" in box.ctl("config", "salvage", "--accept").stdout, "accepted")
-        box.until(20, lambda: box.addresses() == {"10.9.1.1", "10.9.2.1"}, "the kernel follows the person")
+        box.until(20, lambda: box.addresses() == {"10.9.1.1", "10.9.2.1"}, "the kernel follows the user")
         box.until(5, lambda: not box.degraded(), "accepted is accepted")
         box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
         box.commit()
@@ -120,7 +120,7 @@ def emptied():
         box.kill()
         shutil.rmtree(box.store())
         box.begin_again()
-        box.until(5, box.degraded, "config says that it is older than the kernel")
+        box.until(5, box.degraded, "config reports that it is older than the kernel")
         expect("revision 3" in box.degraded(), box.degraded())
         expect(box.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"the kernel lost {box.addresses()}")
         # The life of that memory is the kernel's: without it this is a new appliance.
@@ -187,7 +187,7 @@ def read_only():
             box.read_only_state()
             box.begin_again()
             expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
-            box.until(5, lambda: "Read-only file system" in box.degraded(), "config says why it refuses")
+            box.until(5, lambda: "Read-only file system" in box.degraded(), "config reports why it refuses")
             edit = box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
             expect("cannot be saved" in edit.stderr, f"{edit}")
             done = box.ctl("config", "commit", ok=False)
@@ -220,9 +220,9 @@ def first_not_taken():
             box.until(10, lambda: "first configuration" not in box.ctl("show", "health", ok=False).stdout, "a commit ends it")
 
 
-tap.test("a first configuration that is not taken is said", first_not_taken)
-tap.test("one copy of the journal rots: the newest revision runs, and it is said", one_copy_rots)
-tap.test("both rot: the kernel stays as it is until a person accepts what is left", both_copies_rot)
+tap.test("a first configuration that is not taken is reported", first_not_taken)
+tap.test("one copy of the journal rots: the newest revision runs, and it is reported", one_copy_rots)
+tap.test("both rot: the kernel stays as it is until a user accepts what is left", both_copies_rot)
 tap.test("an emptied state directory is not brought over the kernel's state", emptied)
 tap.test("before a service has its configuration no event makes it take anything away", events_before_the_configuration)
 tap.test("files that root copied back are read", copied_back)

@@ -41,7 +41,7 @@ def lay_out(box, deadlines):
 
 
 def commit(name, deadlines, silent):
-    """What `orbctl config commit` said, and the configuration afterwards."""
+    """What `orbctl config commit` reported, and the configuration afterwards."""
     with Appliance(build, name) as box:
         lay_out(box, deadlines)
         box.start()
@@ -157,7 +157,7 @@ def goes_on():
     done, tree = result("goes-on")
     expect(done.returncode == 0, f"commit: {done}")
     expect(tree["work"]["steps"] == STEPS, f"stored: {tree}")
-    expect("it is being carried out" in done.stderr, f"nothing was said while it took long: {done.stderr}")
+    expect("it is being carried out" in done.stderr, f"nothing was reported while it took long: {done.stderr}")
 
 
 def refused(name, *words):
@@ -175,8 +175,8 @@ def terminal_test():
 
 
 tap.test("a terminal has a bar of a commit that takes long, and Ctrl-C cancels it, leaves it, or waits on", terminal_test)
-tap.test("a prepare that says it goes on may take longer than its deadline", goes_on)
-tap.test("one that says nothing ends with its deadline", refused, "silent", f"did not answer prepare within {SILENT_S} s")
+tap.test("a prepare that reports it goes on may take longer than its deadline", goes_on)
+tap.test("one that reports nothing ends with its deadline", refused, "silent", f"did not answer prepare within {SILENT_S} s")
 tap.test("one that goes on for ever ends with its progress-ms", refused, "too-long", "was still at prepare after 11",
          "progress-ms")
 tap.end()

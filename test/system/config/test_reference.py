@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """test_reference.py BUILD - docs/configuration-reference.md beside a running appliance: it takes every command of the
-page, and says of every path what the page says."""
+page, and reports of every path what the page describes."""
 import json
 import os
 import re
@@ -37,21 +37,21 @@ def every_command_is_taken(box):
 
 def every_leaf_is_described_so(box, leaves):
     for leaf in leaves:
-        said = box.call("config", "schema", {"path": pointer_of(leaf["words"])})
+        shown = box.call("config", "schema", {"path": pointer_of(leaf["words"])})
         if leaf["path"].startswith(("/services/", "/system/logging/")):  # the page adds what holds when it is left out
-            expect(leaf["description"].startswith(said["description"]), f"{leaf['path']}: {said['description']}")
+            expect(leaf["description"].startswith(shown["description"]), f"{leaf['path']}: {shown['description']}")
         else:
-            expect(leaf["description"] == said["description"], f"{leaf['path']}: {said['description']}")
+            expect(leaf["description"] == shown["description"], f"{leaf['path']}: {shown['description']}")
 
 
 def nothing_is_missing(box, leaves):
     """Every member that the running schema has on the way to a leaf is on the page."""
     known = {pointer_of(leaf["words"][:n]) for leaf in leaves for n in range(1, len(leaf["words"]) + 1)}
     for pointer in sorted({k.rsplit("/", 1)[0] for k in known} - {""}):
-        said = box.call("config", "schema", {"path": pointer})
+        shown = box.call("config", "schema", {"path": pointer})
         if pointer in ("/services", "/system/logging/services"):  # by the installed packages: the page has one for all
             continue
-        missing = [name for name in said["members"] if f"{pointer}/{name}" not in known]
+        missing = [name for name in shown["members"] if f"{pointer}/{name}" not in known]
         expect(not missing, f"{pointer}: the page lacks {missing}")
 
 

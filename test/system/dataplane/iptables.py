@@ -26,7 +26,7 @@ def forward(lab, policy):
 
 
 def missing(lab):
-    """Says so where the kernel has none."""
+    """Reports it where the kernel has none."""
     try:
         forward(lab, "ACCEPT")
         return False

@@ -1,6 +1,6 @@
 """Many conversations at once that go on while policies change, for tests of what a change does to them.
 
-  running.py serve ADDRESS,… PORT,…   UDP and TCP on each; every answer says who got the question, from whom, and
+  running.py serve ADDRESS,… PORT,…   UDP and TCP on each; every answer reports who got the question, from whom, and
                                       its number. TCP answers, and those from port 5040, also come unasked, as
                                       from a server that streams.
   running.py talk PATH                table from standard input: {name: [protocol, host, port]}; each asks every
@@ -91,7 +91,7 @@ class Conversation:
     def __init__(self, protocol, host, port):
         self.udp = protocol == "udp"
         self.sent = self.got = self.gaps = self.last = 0
-        self.at, self.said, self.error, self.rest = 0.0, "", "", ""
+        self.at, self.shown, self.error, self.rest = 0.0, "", "", ""
         self.s = socket.socket(family_of(host), socket.SOCK_DGRAM if self.udp else socket.SOCK_STREAM)
         self.s.settimeout(5)
         self.s.connect((host, port))
@@ -125,7 +125,7 @@ class Conversation:
             return
         *lines, self.rest = (self.rest + data).split("\n")
         for line in lines:
-            self.said, _, number = line.rpartition(" ")
+            self.shown, _, number = line.rpartition(" ")
             self.at = time.monotonic()
             if number == "-":
                 continue
@@ -145,7 +145,7 @@ def talk(path):
             for s in select.select(list(alive), [], [], left)[0]:
                 alive[s].read()
         with open(path + ".new", "w") as f:
-            json.dump({name: {"at": c.at, "got": c.got, "said": c.said, "gaps": c.gaps, "error": c.error}
+            json.dump({name: {"at": c.at, "got": c.got, "shown": c.shown, "gaps": c.gaps, "error": c.error}
                        for name, c in table.items()}, f)
         os.rename(path + ".new", path)
 

@@ -30,10 +30,10 @@ while True:
     try: s.send(b"x" * 200)
     except OSError: pass
     while time.monotonic() < end:
-        try: said = s.recv(2000).decode()
+        try: reported = s.recv(2000).decode()
         except OSError: continue
         count += 1
-        with open(path + ".new", "w") as f: json.dump([time.monotonic(), count, said], f)
+        with open(path + ".new", "w") as f: json.dump([time.monotonic(), count, reported], f)
         os.rename(path + ".new", path)
 """
 
@@ -57,8 +57,8 @@ class Stream:
         """Waits for answers after now, of whom; the seconds it took, None: none came."""
         begun = time.monotonic()
         while time.monotonic() - begun < within:
-            at, _, said = self.last()
-            if at > begun and said.startswith(who):
+            at, _, shown = self.last()
+            if at > begun and shown.startswith(who):
                 return at - begun
             time.sleep(0.005)
         return None

@@ -70,9 +70,9 @@ def locked(mode, talk):
     d.say("tend")
     lab.check(f"{mode}: the fast path carries it", carried(d))
     holder = L.start(L.server, [sys.executable, "-S", HOLDER], stdin=-1, stdout=-1)
-    said = holder.stdout.readline().strip()
-    if said != "held":
-        print(f"# skipped: the network lock cannot be held: {said}")
+    shown = holder.stdout.readline().strip()
+    if shown != "held":
+        print(f"# skipped: the network lock cannot be held: {shown}")
         d.kill()
         return
     count, end = talk.last()[1], time.monotonic() + 60

@@ -55,10 +55,10 @@ d.say("tend")
 for what, hand in (("filter", ["filter", "del", "dev", "r0", "ingress"]), ("discipline", ["qdisc", "del", "dev", "r0", "clsact"])):
     tc(*hand)
     lab.check(f"no status claims a deleted {what}", d.status()["ports"]["r0"]["mode"] == "off")
-    said = d.say("tend")
-    lab.check(f"a deleted {what} is put back and said: {said}", "r0; it is back" in said)
+    shown = d.say("tend")
+    lab.check(f"a deleted {what} is put back and reported: {shown}", "r0; it is back" in shown)
     check("put back", "r0", 1, 1)
-    lab.check("and nothing more is said, and it refuses", d.say("tend") == ";;" and refused(d) == 50)
+    lab.check("and nothing more is reported, and it refuses", d.say("tend") == ";;" and refused(d) == 50)
 before = filters("r0")
 for _ in range(3):
     d.apply(lab.policy("auto", RULES))

@@ -49,7 +49,7 @@ def segments():
 
 
 def ended():
-    """Returns when both hosts have said all they will say of their connections."""
+    """Returns when both hosts have sent everything of their connections."""
     deadline = time.monotonic() + 60
     for name in (L.client, L.server):
         while s := L.run(name, ["ss", "-Htn"]).strip():
@@ -59,8 +59,8 @@ def ended():
 
 def vector(d):
     """What is not 0: {counter: (packets, bytes)}; and how many packets the fast path had."""
-    said = d.counters()
-    rows = list(said["rules"].items()) + list(said["default"].items())
+    reply = d.counters()
+    rows = list(reply["rules"].items()) + list(reply["default"].items())
     return ({name: (c["packets"], c["bytes"]) for name, c in rows if c["packets"] or c["bytes"]},
             sum(c["fast-packets"] for _, c in rows))
 
@@ -190,9 +190,9 @@ for mode in ("tcx", "xdp"):
     swapped = {"21" if n == "20" else n: r for n, r in RULES.items()}
     d.apply(lab.policy(mode, swapped))
     time.sleep(1)
-    said = d.counters()["rules"]
-    lab.check(f"{mode}: the rule's successor counts none of it {said['21']}",
-              "20" not in said and said["21"]["packets"] == 0)
+    reply = d.counters()["rules"]
+    lab.check(f"{mode}: the rule's successor counts none of it {reply['21']}",
+              "20" not in reply and reply["21"]["packets"] == 0)
     d.apply(lab.policy(mode, {**swapped, "99": RULES["70"]}))
     d.apply(lab.policy(mode, RULES))
     again = d.rule(20)["packets"]
@@ -236,8 +236,8 @@ for mode in ("off", "tcx"):
                   after == before and before[20]["packets"] >= 20 and before[30]["packets"] >= 11)
     for rules in (FEW, {**FEW, "99": RULES["70"]}, RULES):
         d.apply(lab.policy(mode, rules))
-    said = d.rule(20)["packets"], d.rule(30)["packets"]
-    lab.check(f"{mode}: given again by a later commit they begin anew: {said}", said == (0, 0))
+    reply = d.rule(20)["packets"], d.rule(30)["packets"]
+    lab.check(f"{mode}: given again by a later commit they begin anew: {reply}", reply == (0, 0))
     d.say("destroy")
     d.kill()
 

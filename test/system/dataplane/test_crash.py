@@ -201,14 +201,14 @@ late()
 d = L.dpctl("no-kfunc")
 d.apply(lab.policy("auto", ALLOW))
 ports = d.status()["ports"]
-lab.check(f"without conntrack for BPF every port is off and says why: {ports['r0'].get('reason')}",
+lab.check(f"without conntrack for BPF every port is off and reports why: {ports['r0'].get('reason')}",
           all(p["mode"] == "off" and p["reason"] for p in ports.values()))
 lab.check("and nftables enforces alone", L.talk("tcp", V4, 5000, 3)[0] == 3)
 d.kill()
 d = L.dpctl(before=["prlimit", "--nofile=16"])
 d.apply(lab.policy("auto", ALLOW))
 why = d.status()["ports"]["r0"].get("reason", "")
-lab.check(f"a load that fails says which step, in libbpf's words: {why}",
+lab.check(f"a load that fails reports which step, in libbpf's words: {why}",
           "Too many open files: " in why and "no message from" not in why)
 d.apply(lab.policy("auto", {}))
 lab.check("both ways", L.talk("tcp", V4, 5000, 3, wait=0.5)[0] == 0)

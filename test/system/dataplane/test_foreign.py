@@ -81,8 +81,8 @@ def obeys(d, mode, talk, what):
     took = talk.stands(time.monotonic())
     lab.check(f"{mode}: {what} that refuses is obeyed after {took if took is None else round(took, 2)} s",
               took is not None and took < OBEYS)
-    said = reasons(d)
-    lab.check(f"{mode}: the status says so: {said}", mode == "off" or why in said)
+    shown = reasons(d)
+    lab.check(f"{mode}: the status reports it: {shown}", mode == "off" or why in shown)
     found = kinds(d)
     lab.check(f"{mode}: and the metric: {found}", mode == "off" or kind_of(what) in found)
     go()
@@ -204,9 +204,9 @@ def sorted_by(d, mode):
     lab.check(f"{mode}: a class's filter for a port leaves the fast path its packets", back(d, mode))
     tc("filter", "replace", *at, "u32", "match", "ip", "dport", "2", "0xffff", "action", "mirred", "egress", "mirror", "dev", "r0")
     d.say("tend")  # it is read by now
-    said = d.status()["ports"]["r1"].get("reason", "")
-    lab.check(f"{mode}: one that may read more takes them, which is said: {said}",
-              mode == "off" or "what leaves here is the kernel's: a tc filter that may read connection or route: mirred" in said)
+    shown = d.status()["ports"]["r1"].get("reason", "")
+    lab.check(f"{mode}: one that may read more takes them, which is reported: {shown}",
+              mode == "off" or "what leaves here is the kernel's: a tc filter that may read connection or route: mirred" in shown)
     tc("qdisc", "del", "dev", "r1", "root")
     lab.check(f"{mode}: without it all is as before again", back(d, mode) and "mirred" not in reasons(d))
 
@@ -217,7 +217,7 @@ def discipline(d, mode):
                      "64kb", "latency", "50ms"])
     lab.check(f"{mode}: a shaped port does not slow the rest down", back(d, mode))
     ports = d.status()["ports"]
-    lab.check(f"{mode}: it sends by tcx, and says why: {ports['r1']}",
+    lab.check(f"{mode}: it sends by tcx, and reports why: {ports['r1']}",
               mode == "off" or ports["r1"]["mode"] == "tcx" and
               (mode == "tcx" or "tbf" in ports["r1"]["reason"]))
 

@@ -137,8 +137,8 @@ def by_more(mode):
                       follows(mode, what, took))
         time.sleep(0.2)  # the point: the entry is looked up again
         for what in pair:
-            said = talks[what].last()[2]
-            lab.check(f"{mode}: and goes on there", said.startswith("other"))
+            shown = talks[what].last()[2]
+            lab.check(f"{mode}: and goes on there", shown.startswith("other"))
             talks[what].close()
             lab.sh(WAYS[what][2].format(r=L.router, word="del"))
     lab.sh(f"ip -n {L.router} route flush table 100; ip -n {L.router} -6 route flush table 100")

@@ -61,11 +61,11 @@ def talks(d, what, least, host=SERVER):
 
 def awaits(d, port, text, there=True):
     for _ in range(200):
-        said = reason(d, port)
-        if (text in said) == there and "being read" not in said:
+        shown = reason(d, port)
+        if (text in shown) == there and "being read" not in shown:
             break
         lab.sh("sleep 0.05")
-    lab.check(f"{port} says {'' if there else 'not '}{text!r}: {said}", (text in said) == there)
+    lab.check(f"{port} reports {'' if there else 'not '}{text!r}: {shown}", (text in shown) == there)
 
 
 def vrf():
@@ -136,12 +136,12 @@ class Netlink:
         self.s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
         self.s.bind((0, 0))
         self.family = 16
-        said = self.ask(3, self.attribute(2, b"IPVS\0"))  # CTRL_CMD_GETFAMILY, by name: loads the module
+        shown = self.ask(3, self.attribute(2, b"IPVS\0"))  # CTRL_CMD_GETFAMILY, by name: loads the module
         at = 20
-        while at < len(said):
-            size, kind = struct.unpack_from("=HH", said, at)
+        while at < len(shown):
+            size, kind = struct.unpack_from("=HH", shown, at)
             if kind == 1:
-                self.family = struct.unpack_from("=H", said, at + 4)[0]
+                self.family = struct.unpack_from("=H", shown, at + 4)[0]
             at += (size + 3) & ~3
 
     @staticmethod

@@ -26,7 +26,7 @@ lab.sh(f"ip -n {L.router} addr add 10.200.3.1/24 dev r2; ip -n {L.router} addr a
        f"ip netns exec {L.router} sysctl -qw net.ipv4.neigh.r2.locktime=0")
 
 # Announces the owner of the addresses; arguments: interface, 1: by ARP and a neighbour advertisement, 0: by a frame about nothing.
-SAYS = """
+ANNOUNCES = """
 import struct
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(("e0", 0))
@@ -83,7 +83,7 @@ def follows(mode, what, talks, word):
 for number, mode in enumerate(("off", "tcx", "xdp")):
     one, two = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
     owns("a", one)
-    L.python(HOSTS["a"], SAYS, 1)
+    L.python(HOSTS["a"], ANNOUNCES, 1)
     d = L.dpctl("live")
     d.apply(policy(mode))
     talks = {host: stream.Stream(L, host, PORT) for host in (V4, V6)}
@@ -92,11 +92,11 @@ for number, mode in enumerate(("off", "tcx", "xdp")):
     L.assure()
     lab.check(f"{mode}: the fast path carries it", carried(d, mode))
     owns("b", two)
-    L.python(HOSTS["b"], SAYS, 1)
-    follows(mode, "another card has the address and says so", talks, "b")
+    L.python(HOSTS["b"], ANNOUNCES, 1)
+    follows(mode, "another card has the address and announces it", talks, "b")
     lab.check(f"{mode}: the fast path carries it there", carried(d, mode))
     owns("a", two)
-    L.python(HOSTS["a"], SAYS, 0)
+    L.python(HOSTS["a"], ANNOUNCES, 0)
     follows(mode, "the card is behind another port of the bridge", talks, "a")
     for talk in talks.values():
         talk.close()

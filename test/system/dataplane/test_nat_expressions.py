@@ -64,7 +64,7 @@ ROWS = {
     "each of them": (("tcp", ROUTER, 80, 0, 5), (80, HIDDEN, 0)),
     "one port goes to one": (("tcp", ROUTER, 9005, 0, MANY), (9006, HIDDEN, 0)),
     "a range onto itself stays": (("udp", ROUTER, 9004, 0, 5), (9004, HIDDEN, 0)),
-    "a fold that is said folds": (("tcp", ROUTER, 8104, 0, 5), (81, HIDDEN, 0)),
+    "an explicit fold folds": (("tcp", ROUTER, 8104, 0, 5), (81, HIDDEN, 0)),
     "also from a list": (("tcp", ROUTER, 8200, 0, 5), (81, HIDDEN, 0)),
     "an exception is not redirected": (("tcp", "10.201.0.1", 53, 0, 5), (53, OWN, 0)),
     "what is not excepted is": (("udp", "10.202.0.1", 53, 0, 5), (53, HIDDEN, 0)),

@@ -1,4 +1,4 @@
-"""Foreign state, step by step: once a change is noticed every packet is the kernel's and the status says that
+"""Foreign state, step by step: once a change is noticed every packet is the kernel's and the status reports that
 it is being read; once it is read, exactly the packets it may apply to. Nothing here is timed: between two steps the
 data plane only detects changes."""
 import sys
@@ -82,12 +82,12 @@ class Box:
         self.d.say("notice")
         found = self.fast()
         lab.check(f"{self.mode}: {what} is noticed, and everything the kernel's: {found}", found == ALL)
-        said = self.reason("r0"), self.reason("r1"), self.kinds()
-        lab.check(f"{self.mode}: it is being read: {said}", said[0].startswith(BEING_READ) and
-                  said[1].startswith(BEING_READ) and "unread" in said[2])
+        reply = self.reason("r0"), self.reason("r1"), self.kinds()
+        lab.check(f"{self.mode}: it is being read: {reply}", reply[0].startswith(BEING_READ) and
+                  reply[1].startswith(BEING_READ) and "unread" in reply[2])
         self.d.say("read")
-        said = self.reason("r0") + self.reason("r1")
-        lab.check(f"{self.mode}: it is read: {said}", "being read" not in said and "unread" not in self.kinds())
+        reply = self.reason("r0") + self.reason("r1")
+        lab.check(f"{self.mode}: it is read: {reply}", "being read" not in reply and "unread" not in self.kinds())
 
     def refused(self, what):
         """A request without an answer: it is left to the kernel, which refuses it."""
@@ -106,14 +106,14 @@ class Box:
         self.noticed(what)
         found = self.fast()
         lab.check(f"{self.mode}: {what} takes {takes}: {found}", found == takes)
-        said, kinds = self.reason(port), self.kinds()
-        lab.check(f"{self.mode}: the reason and the kind are shown: {said} {kinds}",
-                  why in said and kinds == ({kind} if kind else set()))
+        reply, kinds = self.reason(port), self.kinds()
+        lab.check(f"{self.mode}: the reason and the kind are shown: {reply} {kinds}",
+                  why in reply and kinds == ({kind} if kind else set()))
         go()
         self.noticed(f"{what} that goes")
-        found, said = self.fast(), self.reason("r0") + self.reason("r1")
-        lab.check(f"{self.mode}: nothing is taken without it: {found} {said}{self.kinds()}",
-                  found == NONE and said == "" and not self.kinds())
+        found, reply = self.fast(), self.reason("r0") + self.reason("r1")
+        lab.check(f"{self.mode}: nothing is taken without it: {found} {reply}{self.kinds()}",
+                  found == NONE and reply == "" and not self.kinds())
 
     def close(self):
         self.talk.close()
@@ -216,8 +216,8 @@ def elsewhere(box):
         return
     run("nft", "add table inet others")()
     box.noticed("an empty table beside a program of another namespace")
-    found, said = box.fast(), box.reason()
-    lab.check(f"{box.mode}: that program takes nothing: {found} {said}", found == NONE and not said and not box.kinds())
+    found, reply = box.fast(), box.reason()
+    lab.check(f"{box.mode}: that program takes nothing: {found} {reply}", found == NONE and not reply and not box.kinds())
     box.d.say("other-netfilter")
     run("nft", "delete table inet others")()
     box.noticed("the end of that table")

@@ -31,19 +31,19 @@ TALKER = """
 host, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 six = ":" in host
 s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(*((41, 23, 3) if six else (0, 10, 3)))  # *_MTU_DISCOVER, *_PMTUDISC_PROBE: whole, whatever ICMP says
+s.setsockopt(*((41, 23, 3) if six else (0, 10, 3)))  # *_MTU_DISCOVER, *_PMTUDISC_PROBE: whole, whatever ICMP reports
 s.connect((host, port))
 number, end = 0, 0
 for line in sys.stdin:
     number += 1
     time.sleep(max(0, end - time.monotonic()))
-    end, said = time.monotonic() + %f, "-"
+    end, reported = time.monotonic() + %f, "-"
     try: s.send(b"x" * size)
     except OSError: pass
     s.settimeout(float(line))
-    try: said = s.recv(2000).decode().split()[0]
+    try: reported = s.recv(2000).decode().split()[0]
     except OSError: pass
-    print(said, flush=True)
+    print(reported, flush=True)
 """ % (PACE_MS / 1000)
 # The server sends to the client unrequested: after conntrack deleted the connection, no rule accepts it.
 PUSHER = """
@@ -62,9 +62,9 @@ s.connect(("10.200.2.2", int(sys.argv[1])))
 s.send(b"?")
 for line in sys.stdin:
     s.settimeout(float(line))
-    try: said = s.recv(100).decode()
-    except OSError: said = "-"
-    print(said, flush=True)
+    try: reported = s.recv(100).decode()
+    except OSError: reported = "-"
+    print(reported, flush=True)
 """
 
 
@@ -97,8 +97,8 @@ class Push:
         for end, text in zip(self.ends, ("\n", f"{wait}\n")):
             end.stdin.write(text)
             end.stdin.flush()
-            said = end.stdout.readline().strip()
-        return said
+            shown = end.stdout.readline().strip()
+        return shown
 
     def close(self):
         for end in self.ends:
@@ -203,9 +203,9 @@ def forgotten(d, mode, events):
     L.run(L.router, ["sysctl", "-qw", f"net.netfilter.nf_conntrack_events={events}"])
     for what in ("-D -p udp", "-F"):
         talk = Push()
-        said = carried(d, mode, talk, what)
+        shown = carried(d, mode, talk, what)
         lab.sh(f"ip netns exec {L.router} conntrack {what}")
-        obeyed(mode, talk, f"conntrack {what} ({said} before, events {events})", "-")
+        obeyed(mode, talk, f"conntrack {what} ({shown} before, events {events})", "-")
         talk.close()
 
 

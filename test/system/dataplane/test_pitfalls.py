@@ -25,7 +25,7 @@ v6 = ":" in host
 s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(10)
 s.connect((host, port))
-def error():  # waits for what ICMP says about the socket
+def error():  # waits for what ICMP reports about the socket
     wait = select.poll()
     wait.register(s, 0)
     wait.poll(10000)
@@ -191,7 +191,7 @@ lab.sh(f"nsenter --net=/run/netns/{L.server} ethtool -K s0 gro off")
 d.apply(lab.policy("off", RULES))
 d.apply(lab.policy("xdp", RULES))
 ports = d.status()["ports"]
-lab.check(f"the status says that r1 takes no redirects: {ports['r1'].get('reason')}",
+lab.check(f"the status reports that r1 takes no redirects: {ports['r1'].get('reason')}",
           "redirected" in ports["r1"].get("reason", "") and "reason" not in ports["r0"])
 lab.check("and everything arrives nevertheless",
           L.talk("tcp", V4, 5004, 50)[0] == 50)

@@ -187,7 +187,7 @@ OUTPUT_ROWS = {
 def start(name, rows):
     talk = Talk(name, {n: row[:3] for n, row in rows.items()})
     for n, row in rows.items():
-        talk.until(f"{n}: it runs", lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[3]), [n])
+        talk.until(f"{n}: it runs", lambda c, t, row=row: flows(c, t) and c["shown"].startswith(row[3]), [n])
     return talk
 
 
@@ -195,13 +195,13 @@ def look(mode, talk, rows):
     """What became of each."""
     for n, row in rows.items():
         if row[4] == "stays":
-            talk.until(f"{mode}: {n}: it stays", lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[3]),
+            talk.until(f"{mode}: {n}: it stays", lambda c, t, row=row: flows(c, t) and c["shown"].startswith(row[3]),
                        [n])
         elif row[4] == "reset":
             talk.until(f"{mode}: {n}: it is reset", lambda c, t: c["error"], [n])
         elif row[4] not in ("ends", "resumes"):
             talk.until(f"{mode}: {n}: it is translated anew",
-                       lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[4]), [n])
+                       lambda c, t, row=row: flows(c, t) and c["shown"].startswith(row[4]), [n])
     stands(talk, f"{mode}: it ends", [n for n, row in rows.items() if row[4] in ("ends", "resumes")])
 
 

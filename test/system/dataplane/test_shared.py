@@ -35,12 +35,12 @@ for _ in range(flows):
     s.connect((host, 5004))
     ways.append((s, []))
 for turn in range(rounds):
-    for s, said in ways:
+    for s, reported in ways:
         s.send(b"x" * 100)
-        said.append(s.recv(2000).decode().split()[0])
+        reported.append(s.recv(2000).decode().split()[0])
     if turn == 0:
         subprocess.run(assure, check=True, stdout=subprocess.DEVNULL)
-print(*("+".join(dict.fromkeys(said)) for _, said in ways))
+print(*("+".join(dict.fromkeys(reported)) for _, reported in ways))
 """
 
 
@@ -95,21 +95,21 @@ for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
                       len(ways) == FLOWS and (set(ways) == {"server", "other"} if number == 1 else set(ways) <= {"server", "other"}))
             lab.check(f"{mode}: policy {number}: the fast path carried {stream.hits(d) - before} packets",
                       mode == "off" or number in (2, 3) or stream.hits(d) > before)  # one pair of addresses: one way, maybe not the way back
-        said = d.status()["ports"]["r1"].get("reason", "")
-        lab.check(f"{mode}: policy {number}: what is the kernel's, and why: {said}", mode == "off" or (
-            "what leaves here is the kernel's: next hops that share a route" in said) == (number in LEFT))
+        shown = d.status()["ports"]["r1"].get("reason", "")
+        lab.check(f"{mode}: policy {number}: what is the kernel's, and why: {shown}", mode == "off" or (
+            "what leaves here is the kernel's: next hops that share a route" in shown) == (number in LEFT))
     for what, go in (("the routes", lambda: shared("del")), ("the objects", lambda: objects("del"))):
         end = time.monotonic() + 60
         if what == "the objects":
             objects("add")
             while mode != "off" and "share a route" not in d.status()["ports"]["r1"].get("reason", "") and time.monotonic() < end:
                 time.sleep(0.05)
-            said = d.status()["ports"]["r1"].get("reason", "")
-            lab.check(f"{mode}: a route by an object is the kernel's: {said}", mode == "off" or "share a route" in said)
+            shown = d.status()["ports"]["r1"].get("reason", "")
+            lab.check(f"{mode}: a route by an object is the kernel's: {shown}", mode == "off" or "share a route" in shown)
         go()
         while "share a route" in d.status()["ports"]["r1"].get("reason", "") and time.monotonic() < end:
             time.sleep(0.05)
-        said = d.status()["ports"]["r1"].get("reason", "")
-        lab.check(f"{mode}: without {what} nothing is said of them: {said}", "share a route" not in said)
+        shown = d.status()["ports"]["r1"].get("reason", "")
+        lab.check(f"{mode}: without {what} nothing is reported about them: {shown}", "share a route" not in shown)
     d.say("destroy")
     d.kill()

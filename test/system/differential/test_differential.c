@@ -309,7 +309,7 @@ static void compare(struct lab *lab, const struct policy *policy, unsigned seed)
         if (counted[i] == lab->expected[i])
             continue;
         lab->failures++;
-        printf("# seed %u, rule %u: nft counted %llu, the policy says %llu\n", seed,
+        printf("# seed %u, rule %u: nft counted %llu, the policy specifies %llu\n", seed,
                i < policy->rule_count ? policy->rules[i].id : 0, (unsigned long long)counted[i],
                (unsigned long long)lab->expected[i]);
     }

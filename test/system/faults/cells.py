@@ -15,8 +15,8 @@ import time
 
 
 class Result:
-    def __init__(self, name, seconds, said="", wrong=""):
-        self.name, self.seconds, self.said, self.wrong = name, seconds, said, wrong
+    def __init__(self, name, seconds, shown="", wrong=""):
+        self.name, self.seconds, self.shown, self.wrong = name, seconds, shown, wrong
 
 
 class Session:
@@ -33,11 +33,11 @@ class Session:
             return False
         begin = time.monotonic()
         try:
-            said = attempt(cell)
+            shown = attempt(cell)
         except Exception as e:
             self.results.put(Result(cell.name, time.monotonic() - begin, wrong=f"{type(e).__name__}: {e}"))
             raise
-        self.results.put(Result(cell.name, time.monotonic() - begin, said))
+        self.results.put(Result(cell.name, time.monotonic() - begin, shown))
         return True
 
 
@@ -80,14 +80,14 @@ def tap(results):
     for count, r in enumerate(results, 1):
         bad += bool(r.wrong)
         print(f"{'not ok' if r.wrong else 'ok'} {count} - {r.name}", flush=True)
-        for line in (r.wrong or f"{r.seconds:.1f} s; {r.said}").splitlines():
+        for line in (r.wrong or f"{r.seconds:.1f} s; {r.shown}").splitlines():
             print("#", line, flush=True)
     print(f"1..{count}")
     return count and not bad
 
 
 def summary(results):
-    every = [{"name": r.name, "ok": not r.wrong, "seconds": round(r.seconds, 1), "said": r.wrong or r.said}
+    every = [{"name": r.name, "ok": not r.wrong, "seconds": round(r.seconds, 1), "shown": r.wrong or r.shown}
              for r in results]
     bad = [r for r in every if not r["ok"]]
     print(json.dumps({"tried": len(every), "wrong": len(bad), "cells": every}, indent=1))

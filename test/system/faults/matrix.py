@@ -89,20 +89,20 @@ def spoilt_commit(box, cell):
         box.until(15, lambda: box.reached(reached) or commit.poll() is not None, "the fault is reached")
         expect(box.reached(reached), f"the fault was not reached: {cell.text}")
         strike(box, cell)
-        said = commit.communicate(timeout=60)[0].strip()
+        shown = commit.communicate(timeout=60)[0].strip()
     finally:
         if commit.poll() is None:
             commit.kill()
             commit.wait()
     took = time.monotonic() - begin
-    return commit.returncode, said, took, begin
+    return commit.returncode, shown, took, begin
 
 
-def check_time(box, cell, begin, took, said):
+def check_time(box, cell, begin, took, shown):
     """A refused commit is not live for longer than a deadline and a second. On a busy machine any commit
     takes long: several times as much as the last one took is added."""
     limit_s = cell.limit_s + 5 * box.ordinary_s
-    expect(took <= limit_s, f"the answer took {took:.1f} s: {said}")
+    expect(took <= limit_s, f"the answer took {took:.1f} s: {shown}")
     while box.matches("old"):
         late = time.monotonic() - begin
         expect(late <= limit_s, f"after {late:.1f} s the refused commit is live: {box.matches('old')}")
@@ -124,16 +124,16 @@ def try_cell(box, cell):
     if cell.kind == "lie":
         return try_lie(box, cell)
     box.edit(True, cell.text)
-    status, said, took, begin = spoilt_commit(box, cell)
+    status, shown, took, begin = spoilt_commit(box, cell)
     if cell.kind in LATE:
-        check_time(box, cell, begin, took, said)
+        check_time(box, cell, begin, took, shown)
     if not cell.kind.endswith("-killed"):
-        expect(status != 0, f"the commit was accepted: {said}")
+        expect(status != 0, f"the commit was accepted: {shown}")
     which = box.settle(SETTLE_S + (cell.limit_s if cell.kind == "orphaned" else 0))
-    expect(which == "old" or cell.kind.endswith("-killed"), f"refused, and yet it runs: {said}")
-    expect(which == "new" or status != 0, f"accepted, and yet it does not run: {said}")
+    expect(which == "old" or cell.kind.endswith("-killed"), f"refused, and yet it runs: {shown}")
+    expect(which == "new" or status != 0, f"accepted, and yet it does not run: {shown}")
     after(box, which)
-    return f"{which}, answered after {took:.1f} s: {said}"
+    return f"{which}, answered after {took:.1f} s: {shown}"
 
 
 def after(box, which):

@@ -34,7 +34,7 @@ class Storm:
     def link_flaps(self):
         link = self.random.choice(("lan0", "wan0", "dmz0"))
         self.ip("link", "set", link, "down")
-        self.ip("link", "set", link, "up")  # one that a person took down stays down
+        self.ip("link", "set", link, "up")  # one that a user took down stays down
 
     def far_link_flaps(self):
         link = self.random.choice(("lan1", "wan1", "dmz1"))

@@ -80,7 +80,7 @@ class Box(Appliance):
         self.until(20, lambda: self.service("config")["pid"] not in (0, old), "config is started again")
         return self.until(20, self.settled, "store and kernel agree")
 
-    def said(self, begin, *events):
+    def logged(self, begin, *events):
         return any(event in self.log_text()[begin:] for event in events)
 
     def is_written(self, name):
@@ -94,7 +94,7 @@ def try_call(box, what, number, kind):
     done = box.commit(NEW, f"{what} {number} {kind}")
     if what == "snapshot":
         expect(done.returncode == 0, f"the commit before the snapshot: {done.stderr}")
-        box.until(10, lambda: box.said(begin, "fault.reached", "worker.exited") or box.is_written("snapshot-"),
+        box.until(10, lambda: box.logged(begin, "fault.reached", "worker.exited") or box.is_written("snapshot-"),
                   "a snapshot")
     now = box.until(20, box.settled, "store and kernel agree")  # it was called: the snapshot has ended
     died = kind.startswith("kill") and box.service("config")["pid"] != pid
@@ -106,7 +106,7 @@ def try_call(box, what, number, kind):
     done = box.commit(LATER)
     expect(done.returncode == 0, f"the next commit is refused: {done.stderr}")
     expect(box.again() == LATER, "the next commit is lost")
-    return died or box.said(begin, "fault.reached")
+    return died or box.logged(begin, "fault.reached")
 
 
 class Cell:

@@ -48,7 +48,7 @@ def place_is_free(box):
 
 
 def calm(box):
-    """The services that a breaker holds are started, as a person would."""
+    """The services that a breaker holds are started, as a user would."""
     box.until(SETTLE_S, lambda: matrix.forgive(box) is None, "the host answers")
     # routing reports which place is taken once it has read the kernel, possibly after the other services agree
     which = box.until(SETTLE_S, lambda: place_is_free(box) and box.agreed(), "store, services and kernel agree")

@@ -4,10 +4,10 @@
  *     fault NAME PHASE before|after KIND; NAME PHASE ...
  *
  * PHASE: prepare, apply, abort. before, after: the real one has done nothing yet, or all of it.
- * KIND: error (it says that it failed), hang (the loop is blocked), silent (pings are answered, the
- * call never is), lie (it says that all is well and does nothing: does the test see it?), hold (it
- * waits until the caller is gone; signals come from outside, where the
- * log says "fault.reached": the first process of a PID namespace cannot kill itself).
+ * KIND: error (it reports that it failed), hang (the loop is blocked), silent (pings are answered,
+ * the call never is), lie (it reports that all is well and does nothing: does the test see it?),
+ * hold (it waits until the caller is gone; signals come from outside, where the log reports
+ * "fault.reached": the first process of a PID namespace cannot kill itself).
  *
  * Surprise: the real one calls real_done() here for orb_config_done (elf.py). Nothing of a first
  * configuration is spoilt. */

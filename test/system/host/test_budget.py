@@ -115,10 +115,10 @@ def full(box):
     box.ctl("config", "set", "services", "full-03", "grants", json.dumps(words[:2]))
     box.ctl("config", "set", "modest", "a", "fits")
     box.ctl("config", "commit")
-    said = " ".join(reasons(box))
-    expect("wide-" in said and "a package may take" in said, f"left out without a word: {said}")
-    expect("full-0" in said, f"grants unlisted without a word: {said}")
-    expect("modest" not in said, said)
+    shown = " ".join(reasons(box))
+    expect("wide-" in shown and "a package may take" in shown, f"left out without a word: {shown}")
+    expect("full-0" in shown, f"grants unlisted without a word: {shown}")
+    expect("modest" not in shown, shown)
 
 
 def quantile(times, part):

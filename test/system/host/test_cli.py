@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""orbctl on a real appliance: what a person types, also when it is wrong."""
+"""orbctl on a real appliance: what a user types, also when it is wrong."""
 import json
 import os
 import signal
@@ -78,7 +78,7 @@ def long_diff(box):
     box.ctl("config", "set", "firewall", "rules", "1", "action", "accept")
     box.ctl("config", "commit")
     box.ctl("config", "load", "-", stdin=json.dumps(tree))
-    expect("of 1299 changes" in box.ctl("config", "diff").stdout, "a cut diff says so")
+    expect("of 1299 changes" in box.ctl("config", "diff").stdout, "a cut diff reports it")
     tree["firewall"]["rules"] |= {str(n): {"action": "drop", "description": "x" * 200}
                                   for n in range(2000, 4000)}
     box.ctl("config", "load", "-", stdin=json.dumps(tree))
@@ -114,8 +114,8 @@ def stopped_by_hand(box):
     box.ctl("config", "set", "services", "acme-probe", "enabled", "true")
     box.ctl("config", "commit")
     box.until(10, lambda: box.service("acme-probe")["state"] != "Disabled", "the commit was read")
-    expect(box.service("api")["state"] == "Disabled", "a commit started what a person stopped")
-    expect(box.service("interfaces")["pid"] == pid, "what says the same is no change")
+    expect(box.service("api")["state"] == "Disabled", "a commit started what a user stopped")
+    expect(box.service("interfaces")["pid"] == pid, "an equal value is no change")
     box.ctl("service", "start", "api")
     box.until(10, lambda: box.service("api")["state"] == "Running", "started again")
 
@@ -154,8 +154,8 @@ def away(box):
     done = run(f"{build}/orbctl", "--wait", "0", "show", "health", check=False, env=env)
     expect(done.returncode == 2 and done.stdout.startswith("failed\n") and "is it running?" in done.stdout, f"{done}")
     done = run(f"{build}/orbctl", "--wait", "0", "--json", "show", "health", check=False, env=env)
-    said = json.loads(done.stdout)
-    expect(done.returncode == 2 and said["verdict"] == "failed" and len(said["reasons"]) == 1, f"{done}")
+    reply = json.loads(done.stdout)
+    expect(done.returncode == 2 and reply["verdict"] == "failed" and len(reply["reasons"]) == 1, f"{done}")
     box.daemon.send_signal(signal.SIGSTOP)
     try:
         done = box.ctl("--wait", "0", "show", "health", ok=False)
@@ -178,9 +178,9 @@ with Appliance(build, "cli", links=[("lan0", "lan1")]) as box:
     tap.test("every answer and error is JSON when asked for", json_everywhere, box)
     tap.test("help is there for a command, a group and all", help_texts, box)
     tap.test("control characters of others do not reach the terminal", control_characters, box)
-    tap.test("a diff that was cut says so", long_diff, box)
+    tap.test("a diff that was cut reports it", long_diff, box)
     tap.test("services that are not there, and the config service, cannot be disabled", enabling, box)
-    tap.test("what a person stopped stays stopped over commits", stopped_by_hand, box)
+    tap.test("what a user stopped stays stopped over commits", stopped_by_hand, box)
     tap.test("a question to a service that dies is asked again", service_dies, box)
     tap.test("no daemon, a bad socket and a full disk are told", away, box)
 tap.end()

@@ -79,7 +79,7 @@ def really_set(box):
     """Control: the library acts, in a program, in the daemon and in a worker."""
     box.set_clock(YEARS)
     there = int(run(*box.inside("date", "+%Y")).stdout)
-    expect(there == year(time.time() + YEARS), f"date says {there}")
+    expect(there == year(time.time() + YEARS), f"the date is {there}")
     box.put("/acme-probe/greeting", "control")
     box.ctl("config", "commit")
     expect(year(box.history()[0]["time"]) == there, f"the config service: {box.history()[0]}")
@@ -159,11 +159,11 @@ def records_of_the_last_minutes(box):
     for jump in (YEARS, -YEARS, 3600 - time.time(), 0):
         before = box.records("-n", "1")[0]["seq"]
         box.set_clock(jump)
-        said = box.until(5, lambda: box.records("--grep", "clock.set", "-n", "1")[0]["seq"] > before and
+        reply = box.until(5, lambda: box.records("--grep", "clock.set", "-n", "1")[0]["seq"] > before and
                          box.records("--grep", "clock.set", "-n", "1")[0], "the log tells that the clock was set")
-        expect(abs(said["time-us"] / 1e6 - box.wall()) < 60, f"{said}")
+        expect(abs(reply["time-us"] / 1e6 - box.wall()) < 60, f"{reply}")
         numbers = [r["seq"] for r in box.records("--since", "20m")]
-        expect(mark in numbers and numbers[-1] >= said["seq"], f"at {box.ahead}: --since has lost what was before")
+        expect(mark in numbers and numbers[-1] >= reply["seq"], f"at {box.ahead}: --since has lost what was before")
         expect(numbers == sorted(set(numbers)), "order")
         expect(mark not in [r["seq"] for r in box.records("--boot", "0", "--until", "20m")], "--until has what is younger")
         expect(mark in [r["seq"] for r in box.records("--boot", "0")], "--boot")
@@ -441,7 +441,7 @@ with Box(build, "clock") as appliance:
     tap.test("rates and locks go by the time that passes", rates_and_locks, appliance)
     tap.test("crash reports are in order", order_of_crashes, appliance)
     tap.test("who follows the log comes along", followed_into_another_age, appliance)
-tap.test("a token that expired stays so, whatever the clock says", tokens_expire)
+tap.test("a token that expired stays so, whatever the clock shows", tokens_expire)
 tap.test("failed starts are counted by the time that passed", starts_are_counted)
 tap.test("a machine that starts in 1970", nineteen_seventy)
 tap.end()

@@ -114,7 +114,7 @@ def stop(name):
 
 
 def stopped(name, level):
-    return (f"{name} is stopped by a person", level, [f"{name} was stopped by root"], *stop(name))
+    return (f"{name} is stopped by a user", level, [f"{name} was stopped by root"], *stop(name))
 
 
 def fill(box):
@@ -266,7 +266,7 @@ LIVE = [
     ("a feature fails again and again", "degraded", ["acme-probe has failed"], probe_fails, probe_mended),
     ("the state directory is full", "degraded", ["% full"], fill, unfill),
     ("records of the log are lost", "degraded", ["are lost with the next restart"], fill_all, unfill),
-    ("the data plane is taken away by a person", "failed", ["detached", "dataplane enable"],
+    ("the data plane is taken away by a user", "failed", ["detached", "dataplane enable"],
      lambda box: box.ctl("dataplane", "detach", "--yes"), lambda box: box.ctl("dataplane", "enable")),
     ("the lock cannot be taken any more", "degraded", ["state/lock"], lock_in_the_way, lock_out_of_the_way),
     ("the state directory has no inodes", "degraded", ["(inodes)"], many_files,
@@ -569,7 +569,7 @@ def told(box):
     expect(readyz(box)[0] == 200, f"/readyz while ok: {readyz(box)}")
     begin = box.log_end()
     box.ctl("service", "stop", "config")
-    box.until(10, lambda: readyz(box)[0] == 503 and "config" in readyz(box)[1], "/readyz is 503 and says config")
+    box.until(10, lambda: readyz(box)[0] == 503 and "config" in readyz(box)[1], "/readyz is 503 and reports config")
     text = box.ctl("show", "health", ok=False)
     expect(text.returncode == 2 and text.stdout.startswith("failed\n") and "do: " in text.stdout, text.stdout)
     box.until(5, lambda: box.logged(begin, "health.changed", "failed"), "a record of the change")

@@ -158,7 +158,7 @@ def error_stays_readable():
         box.instance = "Not A Name"
         begin = time.monotonic()
         box.start(wait=False)
-        box.until(5, lambda: "cannot continue" in box.log_text(), "it says so")
+        box.until(5, lambda: "cannot continue" in box.log_text(), "it reports it")
         box.daemon.wait(60)
         expect(time.monotonic() - begin >= 9, "it left at once")
         text = box.log_text()

@@ -189,7 +189,7 @@ def full_disk():
             box.ctl("service", "start", "nosuch" + "x" * (size % 50), ok=False)
         metrics = box.json("metrics")["text"]
         expect(int(re.search(r"^orbital_log_lost_total (\d+)", metrics, re.M)[1]) > 0, "what is lost is counted")
-        expect("orbital_log_not_written 1" in metrics, "and said")
+        expect("orbital_log_not_written 1" in metrics, "and reported")
         box.until(10, lambda: "No space left" in box.ctl("show", "health", ok=False).stdout, "show health reports it")
         expect(box.ctl("logs", "-n", "5", "--grep", "log.not-written").stdout, "in memory they are")
         for name in os.listdir(f"{box.dir}/state"):
@@ -258,7 +258,7 @@ def loaders_words():
             told = {"service show": box.service(name)["reason"],
                     "logs": box.ctl("logs", "--boot", "0", "--grep", f'worker.exited service="{name}"').stdout,
                     "crash report": json.dumps(box.json("crashes", name)["crashes"]) + box.service(name)["reason"] * (name == "x-constructor")}
-            wrong += [f"{name}, {where}: {said}" for where, said in told.items() if text not in said]
+            wrong += [f"{name}, {where}: {shown}" for where, shown in told.items() if text not in shown]
         expect(not wrong, "\n".join(wrong))
 
 
@@ -276,7 +276,7 @@ def taken_away():
             return os.path.exists(path) and f"after{int(name[5:]) - 1}" in open(path).read()
         box.until(30, goes_on, "the log goes on")
         os.rename(f"{box.dir}/state", f"{box.dir}/kept")
-        box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is said")
+        box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is reported")
         os.mkdir(f"{box.dir}/state")
         box.until(10, lambda: "was replaced by another directory" in box.ctl("show", "health", ok=False).stdout, "another is none")
         os.rmdir(f"{box.dir}/state")
@@ -294,7 +294,7 @@ with Appliance(build, "logs") as appliance:
     tap.test("following goes on over restarts, nothing lost or twice", followed, appliance)
     tap.test("crash reports outlive the daemon", crashes, appliance)
     tap.test("scrapes are no records", scrapes, appliance)
-tap.test("a full disk has whole lines or none, and it is said", full_disk)
+tap.test("a full disk has whole lines or none, and it is reported", full_disk)
 tap.test("files that are taken away under the daemon are missed", taken_away)
-tap.test("what the loader said reaches people", loaders_words)
+tap.test("messages of the loader reach users", loaders_words)
 tap.end()

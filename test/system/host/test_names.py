@@ -58,7 +58,7 @@ def waits(box):
     held(box, True)
     client = ada(box, "show", "services")
     box.until(20, lambda: any("user database does not answer" in r["what"] for r in
-                              box.json_of("show", "health")["reasons"]), "health says that the database hangs")
+                              box.json_of("show", "health")["reasons"]), "health reports that the database hangs")
     expect(client.poll() is None, f"a user who is not known was answered: {client.stderr.read() if client.poll() else ''}")
     box.ctl("service", "restart", "routing")
     box.until(10, lambda: box.service("routing")["state"] == "Running", "routing runs again")
@@ -137,7 +137,7 @@ with Box(build, "names") as box:
     os.mkdir(f"{box.dir}/run")
     os.chmod(f"{box.dir}/run", 0o755)  # as systemd makes it
     tap.test("a start does not wait for the user database, and nor does root", starts, box)
-    tap.test("a user waits for the lookup, health says so, everything else goes on", waits, box)
+    tap.test("a user waits for the lookup, health reports it, everything else goes on", waits, box)
     tap.test("a name that is known is not asked for again", is_known, box)
     tap.test("many numbers of one user push no name out", stays_known, box)
     tap.test("the daemon ends while a client still waits", ends, box)

@@ -70,7 +70,7 @@ def tokens_damaged(name):
         box.start()
         refused = box.ctl("--wait", "0", "token", "list", ok=False)
         expect(refused.returncode and "/state/auth" in refused.stderr and "token create" in refused.stderr,
-               f"refused says {refused.stderr!r}")
+               f"refused reports {refused.stderr!r}")
         box.ctl("token", "create", "other", "viewer")
         names = [t["name"] for t in box.call("auth@1", "token-list")["tokens"]]
         expect(names == ["other"], f"tokens are {names}")
@@ -244,7 +244,7 @@ def handed_over():
                 subprocess.Popen = popen
             expect(early.wait(60) == 0, "the call that waited failed")
             os.rename(path, f"{path}.moved")  # systemd creates it: that it is missing is reported where possible
-            box.until(20, lambda: "control.socket-gone" in box.log_text(), "that its file is gone is said")
+            box.until(20, lambda: "control.socket-gone" in box.log_text(), "that its file is gone is reported")
             expect(not os.path.exists(path), "the daemon made it")
             os.rename(f"{path}.moved", path)
             box.until(20, lambda: "control.sock" not in box.ctl("show", "health", ok=False).stdout, "it is back")
@@ -309,7 +309,7 @@ def closed_connections():
 
 
 def safe_mode():
-    """Three starts that got nowhere: the third is in safe mode; a stop by a person ends it."""
+    """Three starts that got nowhere: the third is in safe mode; a stop by a user ends it."""
     with Appliance(build, "safe") as box:
         box.start()
         for note in ("first", "second"):
@@ -434,7 +434,7 @@ def socket_removed():
             box.until(5, lambda: os.stat(path).st_gid == group, "its group")
             os.unlink(path)
             os.mkdir(path)
-            box.until(20, lambda: "control.socket-gone" in box.log_text(), "what is in the way is said")
+            box.until(20, lambda: "control.socket-gone" in box.log_text(), "what is in the way is reported")
             expect(busy.poll() is None, "who was connected is not any more")
             os.rmdir(path)
             box.until(20, lambda: box.ctl("--wait", "0", "show", "boot"), "and once more")
@@ -479,14 +479,14 @@ tap.test("a read-only state runs, refuses to write, and is locked", read_only)
 tap.test("no signal but TERM and INT ends the daemon, workers have them all", signals_late)
 tap.test("no signal ends the daemon while it starts", signals_early)
 tap.test("USR1 opens the log anew", reopened)
-tap.test("a lower limit of files is taken, and said", few_files)
+tap.test("a lower limit of files is taken, and reported", few_files)
 tap.test("a control socket that is taken away is made anew", socket_removed)
 tap.test("the directory of the control socket is open to all", run_directory)
-tap.test("a file too large ends no process, no file at all is said", large_files)
+tap.test("a file too large ends no process, no file at all is reported", large_files)
 tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)
 tap.test("a package too many is refused and shown", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
-tap.test("a socket that is not ours is refused, and said", wrong_socket)
+tap.test("a socket that is not ours is refused, and reported", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
 tap.test("connections that wait for their end keep no daemon from its port", closed_connections)
 tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)

@@ -68,7 +68,7 @@ class Box(Appliance):
         self.until(10, self.right, "the policy holds")
         self.seen()
 
-    def said(self):
+    def logged(self):
         """What the log has since the last seen()."""
         return self.log_text()[self.mark:]
 

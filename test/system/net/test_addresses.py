@@ -122,11 +122,11 @@ def connections_go_on_while_their_address_moves():
                         goes_on(talks, f"after {order}")
                 assert listed6(ns, "dup0")[-1] == "2001:db8:1::1", listed6(ns, "dup0")
                 for address, t in talks.items():
-                    said = t.communicate(timeout=60)[0].split()
+                    shown = t.communicate(timeout=60)[0].split()
                     assert t.returncode == 0, f"{address}: it ended with {t.returncode}"
                     # An address that is away for a second, as one is that the kernel tries for duplicates, costs
                     # five: after a few milliseconds, and after 0.2, 0.6 and 1.4 seconds.
-                    assert int(said[1]) < 4, f"{address}: {said[1]} times in a row without an answer"
+                    assert int(shown[1]) < 4, f"{address}: {shown[1]} times in a row without an answer"
             finally:
                 for t in talks.values():
                     t.kill()
@@ -166,7 +166,7 @@ def an_ipv6_address_of_another_length_makes_way():
         w.stop()
 
 
-def an_mtu_too_small_for_ipv6_is_said_with_both_numbers():
+def an_mtu_too_small_for_ipv6_is_reported_with_both_numbers():
     with Box({}) as (ns, w):
         ns.ip("link", "set", "lan0", "mtu", "1000")
         refused(w, "/interfaces/lan0/addresses/0", "an MTU of 1280, and it is 1000",
@@ -174,4 +174,4 @@ def an_mtu_too_small_for_ipv6_is_said_with_both_numbers():
 
 
 main([an_ipv6_address_of_another_length_makes_way,
-      an_mtu_too_small_for_ipv6_is_said_with_both_numbers, a_link_local_address_that_was_lost_before_we_looked_comes_back, the_order_of_ipv6_addresses_is_the_configurations, connections_go_on_while_their_address_moves])
+      an_mtu_too_small_for_ipv6_is_reported_with_both_numbers, a_link_local_address_that_was_lost_before_we_looked_comes_back, the_order_of_ipv6_addresses_is_the_configurations, connections_go_on_while_their_address_moves])

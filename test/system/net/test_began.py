@@ -71,7 +71,7 @@ def emptied(box, change, host, target, port, first, then, wanted):
             expect(early() != wanted[0] or first != then, "it begins without translation")
         finally:
             box.daemon.send_signal(signal.SIGCONT)
-        box.until(5, lambda: "rules-put-back" in box.said(), "the chains are back")
+        box.until(5, lambda: "rules-put-back" in box.logged(), "the chains are back")
         box.until(5, lambda: later() == wanted[0], "it is translated")
         for _ in range(50):
             source = later()

@@ -71,12 +71,12 @@ def a_card_that_was_replaced_costs_its_own_mtu_and_nothing_else():
         expect("mtu 9000" in box.ip("link", "show", "dev", "lan0"), "it is so in the kernel")
 
 
-def another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone():
+def another_machine_with_our_ipv4_address_is_reported_and_forgotten_when_it_is_gone():
     with Box("arp") as box:
         box.start()
         box.far("addr", "add", "10.1.0.1/24", "dev", "far0")
         box.commit(lan0={"addresses": ["10.1.0.1/24", "10.1.0.7/24"]}, wan0={"addresses": ["192.0.2.2/24"]})
-        box.until(10, box.problems, "it is said")
+        box.until(10, box.problems, "it is reported")
         expect(list(box.problems()) == ["/interfaces/lan0/addresses"], box.problems())
         text = box.problems()["/interfaces/lan0/addresses"]
         mac = json.loads(run("ip", "-n", box.there, "-j", "link", "show", "far0").stdout)[0]["address"]
@@ -87,7 +87,7 @@ def another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone(
         box.far("addr", "add", "10.1.0.7/24", "dev", "far0")
         box.far("neigh", "add", "10.1.0.99", "dev", "far0", "nud", "none")
         run("ip", "netns", "exec", box.there, "ping", "-c1", "-W1", "10.1.0.99", check=False)
-        box.until(10, lambda: "10.1.0.7" in str(box.problems()), "a later one is said")
+        box.until(10, lambda: "10.1.0.7" in str(box.problems()), "a later one is reported")
 
 
 FLOOD = """
@@ -119,12 +119,12 @@ def claims_without_end_do_not_keep_the_host_busy():
             run("ip", "netns", "exec", box.there, sys.executable, "-Sc", FLOOD, "far0", "10.1.0.1", "1000")
             box.ctl("show", "services")
         expect(used() - before < 2, f"the host used {used() - before:.1f} s of processor for 4000 claims")
-        box.until(10, lambda: "10.1.0.1" in str(box.problems()), "it is said")
-        said = box.log_text().count("interfaces.address-conflict ")
-        expect(0 < said < 60, f"{said} records of 4000 claims")
+        box.until(10, lambda: "10.1.0.1" in str(box.problems()), "it is reported")
+        shown = box.log_text().count("interfaces.address-conflict ")
+        expect(0 < shown < 60, f"{shown} records of 4000 claims")
 
 
-def a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it():
+def a_router_keeps_accepting_advertisements_and_reports_who_stops_it():
     with Box("ra", dataplane=True) as box:
         for link in ("default", "lan0"):
             box.sysctl(f"net.ipv6.conf.{link}.accept_ra", "1")
@@ -152,8 +152,8 @@ def a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it():
 need_root()
 tap = Tap()
 for case in (a_card_that_was_replaced_costs_its_own_mtu_and_nothing_else,
-             another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone,
+             another_machine_with_our_ipv4_address_is_reported_and_forgotten_when_it_is_gone,
              claims_without_end_do_not_keep_the_host_busy,
-             a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it):
+             a_router_keeps_accepting_advertisements_and_reports_who_stops_it):
     tap.test(case.__name__.replace("_", " "), case)
 tap.end()

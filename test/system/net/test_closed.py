@@ -16,7 +16,7 @@ def put_back(box, what, change):
     assert "hook forward" in good, good
     for words in change:
         box.nft(*words, check=False)
-    box.until(3, lambda: "rules-put-back" in box.said() and
+    box.until(3, lambda: "rules-put-back" in box.logged() and
               "bad_" not in box.table() and "forward_policy_gone" not in box.table() and
               box.table().count("hook ") == good.count("hook "), f"{what} is put back")
     assert box.right(), what
@@ -38,7 +38,7 @@ def foreign_tables(box):
     box.nft("add", "table", "inet", "foreign")
     box.nft("delete", "table", "inet", "foreign")
     time.sleep(0.7)  # a put back that must not come; it would within 0.1 s
-    assert "rules-put-back" not in box.said()
+    assert "rules-put-back" not in box.logged()
 
 
 def storm(box):
@@ -52,7 +52,7 @@ def storm(box):
         loop.kill()
         loop.wait()
     seconds = time.monotonic() - begin
-    count = box.said().count("rules-put-back")
+    count = box.logged().count("rules-put-back")
     assert 1 <= count <= 8 + 4 * seconds, f"{count} times in {seconds:.1f} s"
     box.until(5, lambda: "hook forward" in box.table(), "the table is there after the storm")
     assert box.right()
@@ -63,7 +63,7 @@ def links(box):
     pin = next(p for p in box.pins() if p.startswith("link_tcx"))
     os.unlink(f"{box.dir}/bpf/{pin}")
     box.until(5, lambda: os.path.exists(f"{box.dir}/bpf/{pin}") and
-              "ports-put-back" in box.said(), "a link that went is attached again")
+              "ports-put-back" in box.logged(), "a link that went is attached again")
     ports = box.json("show", "dataplane")["ports"]
     assert all(p["mode"] == "tcx" for p in ports.values()), ports
 
@@ -71,7 +71,7 @@ def links(box):
 def settings(box):
     box.sysctl("net.ipv4.ip_forward", 0)
     box.until(5, lambda: box.sysctl("net.ipv4.ip_forward") == "1" and
-              "settings-put-back" in box.said(), "forwarding is on again")
+              "settings-put-back" in box.logged(), "forwarding is on again")
 
 
 def cold_start(box):
@@ -101,7 +101,7 @@ def flushed_while_dead(box):
     box.kill()
     box.nft("insert", "rule", "inet", "orbital", "input", "accept")
     box.start(wait=False)
-    box.until(20, lambda: "dataplane.closed" in box.said(),
+    box.until(20, lambda: "dataplane.closed" in box.logged(),
               "a table that was changed meanwhile is not trusted")
     box.until(20, box.right, "the policy is in force again")
 

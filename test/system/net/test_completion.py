@@ -1,5 +1,5 @@
 """test_completion.py BUILD - the values of each path, as completion and help show them: every member of /interfaces, /routing and
-/firewall has a type and a description, every value says what it takes, and each expression of expressions.py is offered where
+/firewall has a type and a description, every value shows its possible values, and each expression of expressions.py is offered where
 it stands, taken by a commit and described."""
 import json
 import os
@@ -43,14 +43,14 @@ def sample_keys(words, where=None):
 def walk(box, words, seen, maps, kind=""):
     """Every path below that TREE or a schema's members lead to. maps: by their kind, whether TREE has an example."""
     pointer = pointer_of(*words)
-    said = asked(box, pointer)
-    seen[pointer] = said
-    names = sample_keys(words) if said.get("map") else []
-    if said.get("map"):
+    shown = asked(box, pointer)
+    seen[pointer] = shown
+    names = sample_keys(words) if shown.get("map") else []
+    if shown.get("map"):
         maps[kind] = maps.get(kind) or bool(names)
-    for name in said["members"]:
+    for name in shown["members"]:
         walk(box, [*words, name], seen, maps, f"{kind}/{name}")
-    for name in set(names) - said["members"].keys():
+    for name in set(names) - shown["members"].keys():
         walk(box, [*words, name], seen, maps, f"{kind}/*")
 
 
@@ -60,22 +60,22 @@ def everything_is_described(box):
         walk(box, [part], seen, maps, f"/{part}")
     expect(len(maps) > 10 and all(maps.values()), f"expressions.py has no example of {[k for k, v in maps.items() if not v]}")
     expect(len(seen) > 300, f"{len(seen)} paths")
-    for pointer, said in seen.items():
-        for name, member in said["members"].items():
+    for pointer, shown in seen.items():
+        for name, member in shown["members"].items():
             expect("description" in member, f"{pointer}/{name} has no description")
-        if said["members"] or said.get("map") or said.get("type") == "boolean":
+        if shown["members"] or shown.get("map") or shown.get("type") == "boolean":
             continue
-        items = said.get("items") if isinstance(said.get("items"), dict) else {}
-        bounded = "maxLength" in said and "description" in said  # a text for people
-        expect(VALUE & (said.keys() | items.keys()) or bounded or said.get("type") == "array",
-               f"{pointer} does not say what it takes: {said}")
-        expect("pattern" not in said or "x-orb-expected" in said, f"{pointer} has a pattern without words")
+        items = shown.get("items") if isinstance(shown.get("items"), dict) else {}
+        bounded = "maxLength" in shown and "description" in shown  # a text for people
+        expect(VALUE & (shown.keys() | items.keys()) or bounded or shown.get("type") == "array",
+               f"{pointer} does not say what it takes: {shown}")
+        expect("pattern" not in shown or "x-orb-expected" in shown, f"{pointer} has a pattern without words")
 
 
 def offered(box, what, pointer, words):
     at(pointer)
-    said = asked(box, pointer)
-    text = json.dumps(said, ensure_ascii=False)
+    shown = asked(box, pointer)
+    text = json.dumps(shown, ensure_ascii=False)
     missing = [w for w in words if w not in text]
     expect(not missing, f"{what}: {pointer} does not offer {missing}: {text}")
 
@@ -115,7 +115,7 @@ def described(what, word):
     for path in ("docs/man/orbital-firewall.5", "docs/dataplane.md", "plugins/firewall/README.md", "plugins/routing/README.md"):
         with open(os.path.join(ROOT, path)) as f:
             text += re.sub(r"\s+", " ", f.read())
-    expect(word in text, f"{what}: no document says \"{word}\"")
+    expect(word in text, f"{what}: no document reports \"{word}\"")
 
 
 def main():
@@ -124,7 +124,7 @@ def main():
     with Appliance(BUILD, "comp", dataplane=True, links=[("lan0", "lan0p"), ("wan0", "wan0p"), ("wan1", "wan1p")]) as box:
         box.start()
         tap.test("a commit with every expression is taken", taken, box)
-        tap.test("every path says what it takes", everything_is_described, box)
+        tap.test("every path shows its possible values", everything_is_described, box)
         tap.test("names that there are, and placeholders", placeholders, box)
         for what, pointer, words, word in TABLE:
             tap.test(f"offered: {what}", offered, box, what, pointer, words)

@@ -70,7 +70,7 @@ def a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goe
         w.stop()
 
 
-def one_that_insists_is_said():
+def a_route_that_another_program_keeps_replacing_is_reported():
     at = "/routing/static/0.0.0.0~10/next-hops/192.0.2.1"
     with Box(FOUR) as (ns, w):
         end = time.monotonic() + 60
@@ -195,6 +195,6 @@ main([a_flushed_table_gets_the_networks_of_our_addresses_back,
       a_default_route_by_router_advertisement_stands_behind_ours,
       a_peer_of_a_foreign_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
       a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes,
-      one_that_insists_is_said, next_hops_that_are_taken_or_joined_are_put_right,
+      a_route_that_another_program_keeps_replacing_is_reported, next_hops_that_are_taken_or_joined_are_put_right,
       a_nexthop_object_in_place_of_ours_loses_it,
       routes_for_a_tos_or_a_source_conflict_with_none])

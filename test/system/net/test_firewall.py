@@ -211,7 +211,7 @@ def abort_drops_a_draft_and_takes_an_applied_policy_back():
 
 def a_failed_apply_is_told_and_its_draft_dropped():
     with Box() as (plane, w):
-        plane.refuse["apply"] = Refused({"code": "kernel", "text": "nft said no"})
+        plane.refuse["apply"] = Refused({"code": "kernel", "text": "nft refused it"})
         w.tx += 1
         w.call("prepare", {"tx": w.tx, "revision": 9,
                            "patch": [set_at("/firewall/rules/30", {"action": "drop"})]})
@@ -219,8 +219,8 @@ def a_failed_apply_is_told_and_its_draft_dropped():
             w.call("apply", {"tx": w.tx})
             raise AssertionError("apply succeeded")
         except Refused as e:
-            assert "nft said no" in e.text and e.path == "", e
-        assert "nft said no" in w.ping()
+            assert "nft refused it" in e.text and e.path == "", e
+        assert "nft refused it" in w.ping()
         w.call("abort", {"tx": w.tx, "applied": True})
         assert plane.drafts == {} and "30" not in plane.running["rules"]
         plane.refuse.clear()
@@ -292,7 +292,7 @@ def a_commit_that_comes_to_nothing_leaves_it_to_be_tried_again():
         w.stop()
 
 
-def a_stored_mistake_is_said_and_a_commit_mends_it():
+def a_stored_mistake_is_reported_and_a_commit_mends_it():
     firewall = copy.deepcopy(FIREWALL)
     firewall["rules"]["10"]["destination-ports"] = "@wbe"
     with Box(firewall) as (plane, w):
@@ -361,5 +361,5 @@ main([the_first_configuration_is_sent_whole, without_firewall_nothing_is_forward
       what_fails_at_the_start_is_tried_again_until_it_is_in_force,
       a_commit_in_between_sends_everything_and_mends_it,
       a_commit_that_comes_to_nothing_leaves_it_to_be_tried_again,
-      a_stored_mistake_is_said_and_a_commit_mends_it,
+      a_stored_mistake_is_reported_and_a_commit_mends_it,
       counters_join_configuration_and_numbers_in_pages, thousands_of_rules_come_in_messages_that_fit])

@@ -51,7 +51,7 @@ def detach(box, hook):
 
 
 def records(box, word):
-    return len(re.findall(word, box.said()))
+    return len(re.findall(word, box.logged()))
 
 
 def one_record(box, word, what):
@@ -64,8 +64,8 @@ def one_record(box, word, what):
 def link_taken(box, hook):
     detach(box, hook)
     # Reading the status looks at the links: never a claim in between.
-    expect(mode_of(box) == "off" or "ports-put-back" in box.said(), "no fast path is claimed that is not there")
-    box.until(SECOND, lambda: "ports-put-back" in box.said(), f"{hook} is attached again")
+    expect(mode_of(box) == "off" or "ports-put-back" in box.logged(), "no fast path is claimed that is not there")
+    box.until(SECOND, lambda: "ports-put-back" in box.logged(), f"{hook} is attached again")
     expect(mode_of(box) == hook, "and told")
     one_record(box, "ports-put-back", f"a detached {hook}")
 
@@ -80,7 +80,7 @@ def behind(box):
     """The program behind XDP takes what XDP cannot send: it is restored as well."""
     modes(box, "xdp")
     detach(box, "tcx")
-    box.until(SECOND, lambda: "ports-put-back" in box.said(), "tcx behind XDP is attached again")
+    box.until(SECOND, lambda: "ports-put-back" in box.logged(), "tcx behind XDP is attached again")
     one_record(box, "ports-put-back", "tcx behind XDP")
 
 
@@ -244,7 +244,7 @@ def rule_deleted(box):
     listing = box.nft("-a", "list", "chain", "inet", "orbital", "input")
     handle = re.findall(r"# handle (\d+)", listing)[-1]
     box.nft("delete", "rule", "inet", "orbital", "input", "handle", handle)
-    box.until(SECOND, lambda: "rules-put-back" in box.said() and is_whole(box, good), "the rule is back")
+    box.until(SECOND, lambda: "rules-put-back" in box.logged() and is_whole(box, good), "the rule is back")
     one_record(box, "rules-put-back", "a deleted rule")
 
 
@@ -293,8 +293,8 @@ def burst(box):
         if box.table():
             told += 1
         else:
-            said = verdict(box), box.ctl("show", "dataplane").stdout
-            told += bool(box.table()) or (said[0] == "failed" and "table: the table is missing" in said[1])
+            shown = verdict(box), box.ctl("show", "dataplane").stdout
+            told += bool(box.table()) or (shown[0] == "failed" and "table: the table is missing" in shown[1])
         time.sleep(max(0, 0.1 - (time.monotonic() - begin)))
     last = time.monotonic()
     box.until(SECOND, lambda: is_whole(box, good), "the table is back")
@@ -326,7 +326,7 @@ def settings_under_pace(box):
         time.sleep(1)
         box.daemon.send_signal(signal.SIGCONT)
         box.until(SECOND, is_back, "forwarding is on again")
-    expect("dataplane.table" not in box.said(), [line for line in box.said().splitlines() if ".table" in line])
+    expect("dataplane.table" not in box.logged(), [line for line in box.logged().splitlines() if ".table" in line])
     box.until(SECOND, lambda: verdict(box) == "ok", "nothing is wrong")
     box.seen()
 
@@ -343,7 +343,7 @@ def settings(box):
         expect(good != bad, f"{name} is {good}")
         box.sysctl(name, bad)
         box.until(SECOND, lambda: box.sysctl(name) == good, f"{name} is {good} again")
-        box.until(SECOND, lambda: "settings-put-back" in box.said(), f"{name}: a record")
+        box.until(SECOND, lambda: "settings-put-back" in box.logged(), f"{name}: a record")
         box.seen()
     expect(box.right(), "after it")
 

@@ -291,7 +291,7 @@ def a_flushed_link_gets_its_link_local_address_back():
         w.stop()
 
 
-def a_duplicate_ipv6_address_is_said_and_used_when_it_is_free():
+def a_duplicate_ipv6_address_is_reported_and_used_when_it_is_free():
     with Box({}) as (ns, w), Namespace("ifd") as other:
         other.sysctl("net.ipv6.conf.default.accept_dad", "0")
         ns.ip("link", "add", "dup0", "type", "veth", "peer", "name", "there", "netns", other.name)
@@ -348,6 +348,6 @@ main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
       a_link_that_stands_on_another_may_come_first_in_a_commit,
       a_commit_is_refused_only_for_what_it_changes, the_order_of_addresses_is_the_configurations,
       settings_of_links_are_kept_and_given_back, a_flushed_link_gets_its_link_local_address_back,
-      a_duplicate_ipv6_address_is_said_and_used_when_it_is_free,
+      a_duplicate_ipv6_address_is_reported_and_used_when_it_is_free,
       lost_events_do_not_end_the_following,
       links_that_come_and_go_refuse_no_commit_and_stop_no_repair])

@@ -54,7 +54,7 @@ def each_kind_in_a_table_goes_and_comes_with_its_uplink():
         ns.ip("link", "set", "pwan0", "down")
         eventually(lambda: ways(ns, 55) == [("203.0.113.1", "wan1"), ("fe80::1", "wan1")], "the backup is used")
         ns.ip("link", "set", "pwan1", "down")
-        eventually(lambda: ways(ns, 55) == ["Invalid argument", "No route to host"], "what stands behind all says how it refuses")
+        eventually(lambda: ways(ns, 55) == ["Invalid argument", "No route to host"], "the route after all others refuses in its own way")
         for link in ("pwan0", "pwan1"):
             ns.ip("link", "set", link, "up")
         eventually(lambda: ways(ns, 53, 54, 55) == UP, "all come back")

@@ -162,8 +162,8 @@ def more_links(box):
     status = box.json("show", "dataplane")
     expect(status["unaccelerated"]["interfaces"] > 50, status)
     expect(all(p["mode"] == "tcx" for p in status["ports"].values()), "the ports have theirs")
-    said = box.ctl("show", "dataplane").stdout
-    expect("unaccelerated: " in said and "left to the kernel" in said, said)
+    shown = box.ctl("show", "dataplane").stdout
+    expect("unaccelerated: " in shown and "left to the kernel" in shown, shown)
 
 
 def remove_links(box):

@@ -14,7 +14,7 @@ BUILD = sys.argv[1]
 HERE = os.path.dirname(os.path.abspath(__file__))
 TALKS, RUNNING = (os.path.join(HERE, "../dataplane", name) for name in ("talks.py", "running.py"))
 SERVER, OLD, NEW, LAN = "192.0.2.1", "192.0.2.2", "192.0.2.7", "10.1.0"
-# Says whenever the server sees another source. Told to end by the end of its standard input it asks 20 times more; it
+# Reports whenever the server sees another source. Told to end by the end of its standard input it asks 20 times more; it
 # ends by itself after a minute without an answer, or two.
 FOLLOW = """import select, signal, socket, sys, time
 signal.alarm(120)
@@ -93,9 +93,9 @@ def moves(box, mode):
     expect(now == NEW, f"UDP goes on with the new address: {now or box.state()}")
     for child in follow.values():
         child.stdin.close()
-    said = {p: child.stdout.read().split() for p, child in follow.items()}
-    expect(said["udp"] == ["end"], f"UDP goes on with one address: {said}")
-    expect(said["tcp"] == ["end"], f"TCP is never answered again, by whatever address: {said}")
+    reply = {p: child.stdout.read().split() for p, child in follow.items()}
+    expect(reply["udp"] == ["end"], f"UDP goes on with one address: {reply}")
+    expect(reply["tcp"] == ["end"], f"TCP is never answered again, by whatever address: {reply}")
 
 
 def others(box, mode):

@@ -51,15 +51,15 @@ class Box(Appliance):
 
     def ended(self):
         """By the log, by the metric."""
-        said = re.findall(r'flows-ended \{"flows":(\d+)', self.log_text())
+        shown = re.findall(r'flows-ended \{"flows":(\d+)', self.log_text())
         counted = re.findall(r"^orbital_flows_ended_total\{[^}]*\} (\d+)", self.json("metrics")["text"], re.M)
-        return sum(map(int, said)), sum(map(int, counted))
+        return sum(map(int, shown)), sum(map(int, counted))
 
 
 def a_commit_that_is_not_confirmed(box):
     box.ctl("config", "set", "firewall", "groups", "banned", "addresses", PEER)
-    said = box.ctl("config", "commit", "--confirm", "4").stdout
-    expect("ended 2 running connections: 2 refused, 0 translated" in said, f"the commit says how many: {said}")
+    shown = box.ctl("config", "commit", "--confirm", "4").stdout
+    expect("ended 2 running connections: 2 refused, 0 translated" in shown, f"the commit reports how many: {shown}")
     box.stands("session", "query")
     box.flows("session", "query")  # the same connection, after the commit was taken back
     expect(box.ended() == (2, 2), f"two are counted: {box.ended()}")
@@ -70,8 +70,8 @@ def services_that_restart(box):
     box.ctl("service", "restart", "firewall")
     box.until(20, lambda: box.service("firewall")["state"] == "Running", "the firewall runs again")
     box.ctl("config", "set", "firewall", "rules", "40", '{"from": "wan", "action": "drop"}')
-    said = box.ctl("config", "commit").stdout
-    expect("ended" not in said, f"a commit that ends nothing says nothing of it: {said}")
+    shown = box.ctl("config", "commit").stdout
+    expect("ended" not in shown, f"a commit that ends nothing reports nothing of it: {shown}")
     box.kill()
     box.start()
     box.flows("session", "query")

@@ -12,7 +12,7 @@ SECONDS = "2"
 
 
 def refuse_everything(box, *paths):
-    """A commit that cuts the person off, to be confirmed."""
+    """A commit that cuts the administrator off, to be confirmed."""
     for path in paths:
         box.ctl("config", *path)
     box.ctl("config", "commit", "--confirm", SECONDS)
@@ -21,7 +21,7 @@ def refuse_everything(box, *paths):
 def comes_back(box, what):
     box.until(15, box.right, f"{what}: what was undone is undone in the kernel")
     box.until(5, lambda: box.json("config", "history")["entries"][0]["comment"].startswith("not confirmed"),
-              "history says so")
+              "history reports it")
 
 
 RULES = (("delete", "firewall", "rules", "10"), ("delete", "firewall", "nat", "source", "10"))
@@ -34,7 +34,7 @@ def firewall_stopped(box):
     box.ctl("service", "stop", "firewall")
     comes_back(box, "the firewall service was stopped")
     box.until(10, lambda: box.service("firewall")["state"] == "Running", "it runs again")
-    assert "service.needed" in box.said()
+    assert "service.needed" in box.logged()
 
 
 def config_killed_as_well(box):

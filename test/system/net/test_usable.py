@@ -61,7 +61,7 @@ def an_address_given_an_end_lasts():
         w.stop()
 
 
-def addresses_on_a_member_of_a_bridge_are_said():
+def addresses_on_a_member_of_a_bridge_are_reported():
     with Box(BOTH) as (ns, w):
         ns.ip("link", "add", "br0", "type", "bridge")
         ns.ip("link", "set", "lan0", "master", "br0")
@@ -76,16 +76,16 @@ def addresses_on_a_member_of_a_bridge_are_said():
         w.stop()
 
 
-def two_cards_with_one_hardware_address_are_said():
+def two_cards_with_one_hardware_address_are_reported():
     with Box({**BOTH, "wan0": {"addresses": ["192.0.2.2/24"]}}) as (ns, w):
         ns.ip("link", "set", "wan0", "address", ns.link("lan0")["address"])
         ns.ip("addr", "del", "10.1.0.1/24", "dev", "lan0")
-        said = w.logged("interfaces.same-mac")
-        assert said["kv"] == {"interface": "lan0", "other": "wan0"}, said
+        shown = w.logged("interfaces.same-mac")
+        assert shown["kv"] == {"interface": "lan0", "other": "wan0"}, shown
         assert not w.problems, w.problems
         w.stop()
 
 
 main([an_mtu_changed_by_another_program_is_put_back, a_link_taken_down_or_up_by_another_program_is_a_problem,
       a_link_that_was_elsewhere_is_taken_up_again, an_address_given_an_end_lasts,
-      addresses_on_a_member_of_a_bridge_are_said, two_cards_with_one_hardware_address_are_said])
+      addresses_on_a_member_of_a_bridge_are_reported, two_cards_with_one_hardware_address_are_reported])

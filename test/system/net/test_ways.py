@@ -1,5 +1,5 @@
 """Policy routes with real packets, by the fast path and without it: two uplinks, and the machine behind
-them is the same; who answers says which way a packet took."""
+them is the same; the host that answers shows the path of a packet."""
 import json
 import os
 import subprocess
@@ -83,14 +83,14 @@ def packets_take_the_way_of_their_rule(mode):
         box.until(10, lambda: box.way("10.1.0.200", 40000, 1) == ["isp1"], "the guests' way works")
         # Many of one flow: the fast path has it, and it stays on its way.
         for source, who in (("10.1.0.2", "isp0"), ("10.1.0.200", "isp1")):
-            said = box.way(source, 40001, 60)
-            expect(said == [who] * 60, f"{source}: {said}")
+            shown = box.way(source, 40001, 60)
+            expect(shown == [who] * 60, f"{source}: {shown}")
         # The rules change: so does the next packet of each flow.
         box.commit({"10": {"to": f"{SERVER}/32", "interface": "lan0", "table": "guests"}})
         for source in ("10.1.0.2", "10.1.0.200"):
             box.until(5, lambda: box.way(source, 40001, 1) == ["isp1"], f"{source} goes by isp1 now")
-            said = box.way(source, 40001, 20)
-            expect(said == ["isp1"] * 20, f"{source}: {said}")
+            shown = box.way(source, 40001, 20)
+            expect(shown == ["isp1"] * 20, f"{source}: {shown}")
         box.commit({"10": {"from": "10.1.0.128/25", "blackhole": True}})
         box.until(5, lambda: box.way("10.1.0.2", 40001, 1) == ["isp0"], "back on the main way")
         expect(box.way("10.1.0.200", 40001, 2) == ["none"] * 2, "the others are dropped")

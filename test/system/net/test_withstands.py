@@ -51,7 +51,7 @@ def owned(box):
         expect(refused.returncode and "nftables" in refused.stderr, refused.stderr)
         box.ctl("config", "discard")
         time.sleep(2)  # a flood of records that must not come
-        expect(box.said().count("not-put-back") <= 2, "the log is no flood")
+        expect(box.logged().count("not-put-back") <= 2, "the log is no flood")
     box.until(10, lambda: "orbital_closed" not in box.nft("list", "tables") and box.right(), "everything is back")
     box.until(10, lambda: verdict(box)[0] == "ok", "and well")
     box.seen()
@@ -64,7 +64,7 @@ def owned_at_start(box):
         box.start(wait=False)
         box.until(20, lambda: "10.1.0.1" in run(*box.inside("ip", "addr")).stdout, "the addresses")
         expect("orbital_closed" in box.nft("list", "tables") and is_closed(box), "closed before the addresses")
-        box.until(10, lambda: "not in force" in verdict(box)[1], "the firewall service says so")
+        box.until(10, lambda: "not in force" in verdict(box)[1], "the firewall service reports it")
         expect(box.service("firewall")["state"] == "Running", "and tries again")
     box.until(40, box.right, "the policy is in force by itself")
     box.until(10, lambda: verdict(box)[0] == "ok", "and well")
@@ -88,7 +88,7 @@ def unpinned_and_changed(box):
             box.nft(*hand)
         box.seen()
         box.start()
-        expect(("dataplane.closed" in box.said()) != trusted, f"a table {what}")
+        expect(("dataplane.closed" in box.logged()) != trusted, f"a table {what}")
         box.until(10, box.right, "the policy is in force")
 
 

@@ -78,7 +78,7 @@ def target(r, t, s):
     six = wire.is6(s["src"])
     to = r.choice(["fd00:2::2", "[fd00:2::2]:9000"] if six else [DMZ4[1], f"{DMZ4[1]}:9000"])
     entry = {"from": zone(s["src"]), "protocol": s["proto"], "port": s["dport"], "destination": s["dst"], "translate-to": to}
-    # rules see it as translated: one that refuses what it says before is about nothing then
+    # rules see it as translated: one that refuses the untranslated packet matches nothing then
     rules = {"rules": {**t["rules"], "4": {"action": "drop", "protocol": s["proto"], "destination": s["dst"]}}} if r.random() < 0.5 else {}
     return {**rules, "dnat": r.choice([{}, {"10": entry}, {"10": entry}, {"5": {**{k: v for k, v in entry.items() if k != "translate-to"}, "action": "none"}, "10": entry}])}
 
@@ -150,12 +150,12 @@ def within_model(r, t, s):
     return {**new, "rules": {n: {k: v for k, v in x.items() if k != "state"} for n, x in new["rules"].items()}}
 
 
-# what a change makes worth to be said: (in the step's text, size, times, how)
+# what is worth sending after a change: (in the step's text, size, times, how)
 LOOKS = [(r" mtu (lock )?700", [(700, 1, ""), (620, 1, "")]), (r" mtu (lock )?1280", [(1250, 1, ""), (1300, 1, "")]), (r'"mtu": ', [(1370, 1, ""), (1380, 1, "")]),
          (r" (tos|dsfield) 0x10", [(20, 1, "tos"), (20, 1, ""), (20, 1, "tos")]), (r"burst 700", [(800, 1, ""), (800, 1, "")]), (r"quota|limit rate", [(500, 2, "")])]
 
 
 def looks(text):
-    """What the conversation says after a change, as (size, times, how)."""
+    """What the conversation sends after a change, as (size, times, how)."""
     first = [(20, 1, "unasked")] if text.startswith('["foreign", "conntrack ') else []  # the other end, whom no rule may let in
     return first + [(20, 2, "")] + next((list(more) for what, more in LOOKS if re.search(what, text)), [])

@@ -1,5 +1,5 @@
 """What others may do to a router beside what the random scripts draw from: name, what it is, how it is taken back, and
-what is worth to be said then. Each is played by test_members.py with the fast path off (what the kernel does), tcx, xdp."""
+what is worth sending then. Each is played by test_members.py with the fast path off (what the kernel does), tcx, xdp."""
 from foreign import table
 
 CONFIG = {"firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "dmz": {"interfaces": ["dmz0"]}, "wan": {"interfaces": ["wan0", "wan1"]}},

@@ -1,6 +1,6 @@
-"""What a configuration says of a conversation, by the words of its documentation: a second opinion beside the worlds,
+"""What a configuration decides about a conversation, by its documentation: a second opinion beside the worlds,
 which all load one nftables text. It knows the first packet of a connection that is forwarded; of what it does not
-know (None) it says nothing: rates, states and flags, notrack, more routes than the default ones, smaller MTUs."""
+know (None) it has no answer: rates, states and flags, notrack, more routes than the default ones, smaller MTUs."""
 import ipaddress
 
 from foreign import HELPERS, HELPERS_IN, UNDO
@@ -10,7 +10,7 @@ import wire
 
 SERVICES = {"http": 80, "domain": 53}
 REFUSED = "refused"
-UNPARSED = {"sctp", "ah"}  # to conntrack what the script says is no packet of those
+UNPARSED = {"sctp", "ah"}  # to conntrack the payload of the script is no packet of those
 LATER = {"state", "tcp-flags", "limit"}  # what is more than the first packet's addresses
 
 
@@ -164,7 +164,7 @@ class Box:
             break
         return packet
 
-    def says(self, spec, mac):
+    def sends(self, spec, mac):
         """REFUSED, or (way out, host, source, destination, port) as the far end sees it. Raises Unknown."""
         come = HOSTS[home(spec["src"])][0]
         if spec["proto"] in UNPARSED or self.fw.get("notrack") or any("state" in r for r in self.fw.get("rules", {}).values()):
@@ -177,7 +177,7 @@ class Box:
         return go, host, after["src"], after["dst"], after["dport"] if spec["proto"] in ("tcp", "udp") else None
 
     def lets_back(self, spec, mac):
-        """Whether what is refused may be the answer to what the other end says first, which is let through."""
+        """Whether what is refused may be the answer to a first packet of the other end, which is let through."""
         come = HOSTS[home(spec["src"])][0]
         packet = {**spec, "src": spec["dst"], "dst": spec["src"], "sport": spec["dport"], "dport": spec["sport"], "mac": mac}
         return self.rule(packet, self.way(spec["dst"])[0], come) == "accept"
@@ -201,7 +201,7 @@ def target(entry, packet):
 
 
 class Model:
-    """Follows a script; check() compares what a world saw with what the configuration says."""
+    """Follows a script; check() compares what a world saw with the decision of the configuration."""
 
     def __init__(self, tree):
         self.box, self.ways = Box(tree), {}  # way out of each conversation as it began
@@ -232,23 +232,23 @@ class Model:
             return ""
         try:
             mac = wire.mac(talk.w.mac[talk.host])
-            says = self.box.says(talk.spec, mac)
-            if says == REFUSED and self.box.lets_back(talk.spec, mac):
+            sends = self.box.sends(talk.spec, mac)
+            if sends == REFUSED and self.box.lets_back(talk.spec, mac):
                 raise Unknown
-            if says != REFUSED and says[1] == talk.host:  # who sent it sees it again, which is not told apart
+            if sends != REFUSED and sends[1] == talk.host:  # who sent it sees it again, which is not told apart
                 raise Unknown
         except Unknown:
             self.ways[name] = None
             return ""
-        way = says if says == REFUSED else says[0]
+        way = sends if sends == REFUSED else sends[0]
         if new:
             self.ways[name] = way
         if way != REFUSED and self.ways.get(name) not in (way, REFUSED):
             return ""  # another way out is no other policy: what runs goes on
         for arrived in trail:
             found = [(host, x.src, x.dst, x.dport) for host, x in arrived]
-            if says == REFUSED and found and self.ways.get(name):
+            if sends == REFUSED and found and self.ways.get(name):
                 return f"conversation {name} is refused by the configuration, but came through as {found}"
-            if says != REFUSED and (found or new or talk.proto == wire.UDP) and found != [says[1:]]:
-                return f"conversation {name} should come through as {says[1:]}, but did as {found or 'nothing'}"
+            if sends != REFUSED and (found or new or talk.proto == wire.UDP) and found != [sends[1:]]:
+                return f"conversation {name} should come through as {sends[1:]}, but did as {found or 'nothing'}"
         return ""

@@ -33,7 +33,7 @@ PLANTS = {
     # the header's checksum is a second guard: it is that of a header without options
     "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4",
                 "    if ((sum & 0xffff) + (sum >> 16) != 0xffff)", "    if (*(const __u8 *)ip == 0x45 && (sum & 0xffff) + (sum >> 16) != 0xffff)"),
-    # what conntrack says
+    # what conntrack reports
     "way-out": ("bpf/slow_decide.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
     # nftables' helpers have a bit in the status, too
     "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);",
@@ -91,7 +91,7 @@ def quietly(*command):
 
 
 def tried(build, seconds, seed, shorten, more=()):
-    """(found, what was said)."""
+    """(found, output)."""
     laboratory = os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_network.py")
     done = subprocess.run([sys.executable, laboratory, build, "--seconds", str(seconds), "--seed", str(seed), *([] if shorten else ["--long"]), *more],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -99,7 +99,7 @@ def tried(build, seconds, seed, shorten, more=()):
 
 
 def found_by_itself(copy, build, seconds, seed, shorten):
-    """(found, what was said, end of the random seeds that differ without the fault, too)."""
+    """(found, output, end of the random seeds that differ without the fault, too)."""
     end, faultless = time.monotonic() + seconds, []
     while True:
         found, text = tried(f"{copy}/build", max(1, end - time.monotonic()), seed, shorten)
@@ -112,7 +112,7 @@ def found_by_itself(copy, build, seconds, seed, shorten):
         seed = int(where[1]) + 1
 
 
-def said(text):
+def shown(text):
     """The seed, and how short its script became or where it differs."""
     how = re.search(r"the script \((.*?);", text) or re.search(r"(step \d+ .{,100}|\w+ at the end)", text)
     seed = re.search(r"^not ok \d+ - (.*)", text, re.M)
@@ -155,7 +155,7 @@ def main():
             with open(path, "w") as f:
                 f.write(text)
         took = time.monotonic() - begun
-        print(f"{name}: {'found' if found else 'NOT FOUND'} in {took:.0f} s from seed {seed} on; {said(what) if found else ''}", flush=True)
+        print(f"{name}: {'found' if found else 'NOT FOUND'} in {took:.0f} s from seed {seed} on; {shown(what) if found else ''}", flush=True)
         if faultless:
             print(f"    without the fault these seeds differ, too: {faultless}", flush=True)
         with open(os.path.join(a.build, f"plants-network-{name}.log"), "w") as f:

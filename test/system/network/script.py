@@ -14,7 +14,7 @@ from talk import OBEY_S
 import talk
 import wire
 
-# said twice; a cable is pulled; a kernel without that; anything else is a fault of these words
+# sent twice; a cable is pulled; a kernel without that; anything else is a fault of these words
 MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "No such file", "Unknown device type", "No route to host", "can not be a member of", "Change operation not supported", "No such device")
 
 
@@ -44,7 +44,7 @@ def foreign(world, command):
         raise Failed(f"{command}: {failed}")
     world.dirty = command != UNDO
     world.learned |= "accept_redirects=1" in command
-    world.uncounted |= "rp_filter=1" in command or "vx0" in command  # what the device reports goes out at a time of its own
+    world.uncounted |= "rp_filter=1" in command or "vx0" in command  # packets of the device itself go out at a time of its own
     world.vxlan = command != UNDO and (world.vxlan or "type vxlan" in command)
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
     time.sleep(OBEY_S)

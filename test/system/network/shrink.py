@@ -34,7 +34,7 @@ def kind_of(text):
 
 
 class Shrinker:
-    """Only what differs in the same way as TEXT says counts: a script made shorter may well differ in another one."""
+    """Only what differs in the same way as in TEXT counts: a script made shorter may well differ in another one."""
 
     def __init__(self, build, modes, steps, text, seconds=SHRINK_S):
         self.build, self.modes, self.steps, self.kind = build, modes, steps, kind_of(text)

@@ -1,5 +1,5 @@
 """Conversations of packets: a client, and the host that its packets reach. Each end acknowledges what it saw itself,
-so that a translation which changes the length of what is said (FTP's addresses) is followed."""
+so that a translation which changes the length of the payload (FTP's addresses) is followed."""
 import ipaddress
 import random
 import re
@@ -88,7 +88,7 @@ class Talk:
         return [f"{h} received {y.text}" for h, y in received]
 
     def complaint(self, kind):
-        """The server's host says by ICMP that the client's last packet did not get through."""
+        """The server's host reports by ICMP that the client's last packet did not get through."""
         if not self.far:
             return []
         host, x = self.far
@@ -162,7 +162,7 @@ def numbers(address, port):
 
 
 def data_of(control, how, port):
-    """Says in the control conversation where data goes; (what was seen, the data conversation's spec or None)."""
+    """Reports in the control conversation where data goes; (what was seen, the data conversation's spec or None)."""
     spec, six = control.spec, wire.is6(control.spec["src"])
     seen = []
     for text, answer in OPENING:
@@ -248,7 +248,7 @@ LEARNED = {"redirect": (5, 1), "net redirect": (5, 0), "size": (3, 4)}
 
 
 def learn(world, host, about, what, value):
-    """A host says by ICMP to the appliance, about its answer to a ping, what is to be learned of a destination: another
+    """A host reports by ICMP to the appliance, about its answer to a ping, what is to be learned of a destination: another
     gateway, or the largest size. Of pings the kernel sends itself only answers teach it (icmp_err)."""
     kind, code = LEARNED[what]
     own, gateway = OWN4[0], HOSTS[host][1][0].split("/")[0]

@@ -21,15 +21,15 @@ def script(member, config, talks=(), configs=()):
     do, undo, looks, *last = member
     specs = [{"proto": p, "src": s, "dst": d, "sport": 20000 + n, "dport": 80, "tos": 0} for n, (p, s, d) in enumerate(TALKS)] + list(talks)
 
-    def says(looks):
+    def sends(looks):
         return [["say", n, *look] for look in looks for n in range(len(specs))]
 
     def begun(first):
         return [["begin", first + n, {**s, "sport": s["sport"] + first}] for n, s in enumerate(specs)]
-    steps = [["config", config], *begun(0), ["age"], *says(PLAIN), ["foreign", do], *says(looks), *begun(100), ["foreign", undo], *says(PLAIN)]
+    steps = [["config", config], *begun(0), ["age"], *sends(PLAIN), ["foreign", do], *sends(looks), *begun(100), ["foreign", undo], *sends(PLAIN)]
     for n, c in enumerate(configs, 2):
-        steps += [["config", c], *says(PLAIN), *begun(50 * n + 10)]
-    return steps + [["foreign", x] for x in last] + (says(PLAIN) if last else [])
+        steps += [["config", c], *sends(PLAIN), *begun(50 * n + 10)]
+    return steps + [["foreign", x] for x in last] + (sends(PLAIN) if last else [])
 
 
 def played(worlds, name, config):

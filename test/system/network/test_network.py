@@ -31,13 +31,13 @@ def report(build, modes, steps, text, needed):
     wrong = [m for m in modes[1:] if f"\n    {m}:" in text] or modes[1:]
     begun = time.monotonic()
     shrinker = Shrinker(build, [modes[0], wrong[0]], steps[:needed], text)
-    small, said = shrinker.run()
+    small, shown = shrinker.run()
     how = f"{len(steps)} steps became {len(small)} in {time.monotonic() - begun:.0f} s, {shrinker.tried} tries"
-    if not said:
-        small, said = steps, text
+    if not shown:
+        small, shown = steps, text
         how = "not made shorter: it differs so in all worlds together only"
     lines = "\n".join("  " + json.dumps(s) for s in small)
-    return f"{said}\nthe script ({how}; write it to a file, then --script FILE):\n{lines}"
+    return f"{shown}\nthe script ({how}; write it to a file, then --script FILE):\n{lines}"
 
 
 def scripted(worlds, file):

@@ -17,7 +17,7 @@ from script import generate  # noqa: E402
 from shrink import kind_of  # noqa: E402
 
 SEEDS = 12000  # each second one is random
-# the end of a word: why no script says it
+# the end of a word: why no script has it
 UNSPOKEN = {}
 
 
@@ -77,12 +77,12 @@ def main():
 
     def all_spoken():
         silent = sorted(w for w in there - found if not any(w.endswith(end) for end in UNSPOKEN))
-        expect(not silent, f"the generator never says {' '.join(silent)}")
+        expect(not silent, f"the generator never writes {' '.join(silent)}")
 
     def no_idle_reason():
         idle = [end for end in UNSPOKEN if not any(w.endswith(end) for w in there - found)]
-        expect(not idle, f"said, or no word of a schema: {idle}")
-    tap.test("the generator says what the schemas can", all_spoken)
+        expect(not idle, f"written, or no word of a schema: {idle}")
+    tap.test("the generator writes all that the schemas allow", all_spoken)
     tap.test("each fault of plants.py has its place in the sources", lambda: expect(not misplaced(sys.argv[1]), "\n".join(misplaced(sys.argv[1]))))
     tap.test("a script made shorter must differ in the same way", kinds_are_told_apart)
     tap.test("what it does not say is in the schemas", no_idle_reason)

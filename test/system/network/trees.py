@@ -87,7 +87,7 @@ def noted(r, entry):
 
 
 def kept(r, entries):
-    """The same of a list of entries; what says by default what it does may say so."""
+    """The same of a list of entries; one with a default may have it."""
     return {n: noted(r, dict(e)) for n, e in entries.items()}
 
 

@@ -1,4 +1,4 @@
-"""Packets as bytes: built and read by hand, so that each is exactly what the script says. IPv4 carries the
+"""Packets as bytes: built and read by hand, so that each is exactly what the script specifies. IPv4 carries the
 number of a packet in its identification (RFC 791), IPv6 in its flow label (RFC 8200): both cross a router."""
 import functools
 import ipaddress
@@ -183,7 +183,7 @@ def seen(packet, numbers):
     elif whole and protocol == UDP and len(body) >= 8:
         sport, dport = struct.unpack("!HH", body[:4])
         payload = body[8:]
-        if dport == VXLAN:  # what the router says itself in there has numbers of chance
+        if dport == VXLAN:  # packets of the router itself in there have random numbers
             inner = seen(payload[8 + 14:], numbers)
             return inner and Seen(None, protocol, src, dst, None, None, f"vxlan {src} > {dst} of {inner.text}")
     elif whole and protocol in (ICMP, ICMP6) and len(body) >= 8:
@@ -216,7 +216,7 @@ def arp_request(mac, mine, address):
 
 
 def solicitation(mac, mine, address):
-    """A neighbour solicitation (RFC 4861 4.3) for ADDRESS that says who asks."""
+    """A neighbour solicitation (RFC 4861 4.3) for ADDRESS with the address of the host that asks."""
     to = packed("ff02::1:ff00:0")[:13] + packed(address)[13:]
     head = struct.pack("!BBHI", 135, 0, 0, 0) + packed(address) + b"\1\1" + mac
     body = transport(packed(mine), to, ICMP6, head, 2, b"")

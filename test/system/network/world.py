@@ -116,7 +116,7 @@ class World:
 
     def forget(self):
         self.numbers, self.number, self.talks, self.received = set(), 0, {}, []
-        self.moves, self.ways_said = 0, None  # how often routes or addresses changed
+        self.moves, self.ways_reported = 0, None  # how often routes or addresses changed
         self.uncounted = False
         self.vxlan = False  # a foreign device that wraps packets
         self.chosen = {}  # ports the router chose at random: their names, in order of appearance
@@ -204,8 +204,8 @@ class World:
 
     def load(self, tree):
         """"" or what the commit was refused for."""
-        said = tree.get("interfaces", {})
-        ports = {p: {"addresses": a, "fast-path": self.mode, **said.get(p, {})} for p, a in ROUTER.items()}
+        shown = tree.get("interfaces", {})
+        ports = {p: {"addresses": a, "fast-path": self.mode, **shown.get(p, {})} for p, a in ROUTER.items()}
         if self.mode == "off":
             ports = {p: {**i, "fast-path": "off"} for p, i in ports.items()}
         whole = {**tree, "interfaces": ports}
@@ -223,8 +223,8 @@ class World:
         self.routed = {to.removesuffix("/32").removesuffix("/128") for to in static}
         self.leads = {(to, via, home(via)) for to, route in static.items() if route.get("enabled", True) for via in route.get("next-hops", {})}
         self.wanted = {p: i["fast-path"] for p, i in ports.items()}
-        said = {"routing": tree.get("routing"), **{p: i["addresses"] for p, i in ports.items()}}
-        self.moves, self.ways_said = self.moves + (said != self.ways_said), said
+        shown = {"routing": tree.get("routing"), **{p: i["addresses"] for p, i in ports.items()}}
+        self.moves, self.ways_reported = self.moves + (shown != self.ways_reported), shown
         return ""
 
     def ready(self):
@@ -271,7 +271,7 @@ class World:
         self.box.until(20, known, "neighbours are known")
 
     def cable(self, host, how):
-        """Pulls a host's cable, plugs it in, or has another card behind it that says so."""
+        """Pulls a host's cable, plugs it in, or puts another card behind it that announces itself."""
         if how == "swap":
             mac = self.mac[host]
             self.mac[host] = mac[:3] + bytes([mac[3] ^ 1]) + mac[4:]
@@ -328,8 +328,8 @@ class World:
 
     def counters(self):
         """Packets and bytes of each rule and default."""
-        said = self.box.json("show", "firewall")
-        rows = {f"rule {r['rule']}": r for r in said["rules"]} | {f"default {k}": v for k, v in said["default"].items()}
+        shown = self.box.json("show", "firewall")
+        rows = {f"rule {r['rule']}": r for r in shown["rules"]} | {f"default {k}": v for k, v in shown["default"].items()}
         return {k: (v["packets"], v["bytes"]) for k, v in rows.items()}
 
     def connections(self):
@@ -369,7 +369,7 @@ class World:
         except BlockingIOError:
             return False
         except OSError as e:
-            if e.errno != errno.ENETDOWN:  # said once when the cable is pulled
+            if e.errno != errno.ENETDOWN:  # sent once when the cable is pulled
                 raise
             return False
         if where[2] == socket.PACKET_OUTGOING:
@@ -393,7 +393,7 @@ class World:
         self.received = []
         beside = host if host in HOSTS else "lan"
         with one_processor():
-            said = self.send(host, packets)
+            shown = self.send(host, packets)
             if beside not in self.down | self.off and not self.ask(beside):
                 raise Failed(f"{self.mode}: the router does not answer {beside}'s ARP")
         wanted = self.expected.pop(0) if self.expected else 0
@@ -406,7 +406,7 @@ class World:
                     self.drain(h, 0, lambda f: False)
                     end = max(end, time.monotonic() + self.settle_s / 2)
         self.counts.append(len(self.received))
-        return said + sorted(self.received, key=lambda x: x[0])
+        return shown + sorted(self.received, key=lambda x: x[0])
 
     def send(self, host, packets):
         """[], or that it cannot be sent."""

@@ -1,4 +1,4 @@
-"""The worlds of one script, in step: the first is the oracle. play() says where another one differs."""
+"""The worlds of one script, in step: the first is the oracle. play() returns the first difference of another one."""
 import concurrent.futures
 import json
 import time
@@ -95,16 +95,16 @@ class Worlds:
             if refused:
                 return refused
             w.ready()
-            w.box.until(10, w.led, "its routes lead where it says")
+            w.box.until(10, w.led, "its routes lead to the expected next hops")
             w.shell(FORGOTTEN)
             w.forget()
             w.before = w.counters()
             return ""
         self.touched = False
-        said = self.each(one)
-        if any(said) and not all(said):
-            raise Failed(f"refused by some only: {said}")
-        return not any(said)
+        shown = self.each(one)
+        if any(shown) and not all(shown):
+            raise Failed(f"refused by some only: {shown}")
+        return not any(shown)
 
 
 def differ(a, b):

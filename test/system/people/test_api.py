@@ -132,7 +132,7 @@ def editing(box, token):
           "the kernel has it", link)
     r = box.http("GET", "/api/v1/config/history?limit=1", token)
     check(r.json()["entries"][0]["comment"] == "first" and r.json()["entries"][0]["user"] == "token:ada",
-          "history says who", r)
+          "history reports who", r)
     r = box.http("PUT", MINE + "/routing/static/10.8.0.0%2F16", token,
                  {"next-hops": {"10.9.0.2": {}}})
     check(r.status == 200, "a key with a slash", r)
@@ -266,7 +266,7 @@ def large(box, token):
     r = box.http("PATCH", MINE + "/firewall/groups", token, json.dumps(groups))
     check(r.status == 200, "the same at a path", r)
     r = box.http("PUT", MINE + "/firewall/groups", token, json.dumps(groups))
-    check(r.status == 413 and "PATCH" in r.problem().get("detail", ""), "a large PUT says how", r)
+    check(r.status == 413 and "PATCH" in r.problem().get("detail", ""), "a large PUT reports how", r)
     r = box.http("PUT", MINE, token, body)
     check(r.status == 200, "a large PUT of everything", r)
     r = box.http("GET", MINE, token)
@@ -300,7 +300,7 @@ def confirmed(box, token):
     r = box.http("POST", "/api/v1/config/confirm", token)
     check(r.status == 200 and r.json()["revision"] == 3, "a new one does", r)
     r = box.http("GET", "/api/v1/config/history?limit=1", token)
-    check(r.json()["entries"][0]["state"] == "confirmed", "history says so", r)
+    check(r.json()["entries"][0]["state"] == "confirmed", "history reports it", r)
 
 
 def revoking(box):

@@ -74,7 +74,7 @@ def slow(box):
     text = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     for s in hung:
         s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
-    ended, said = {}, []
+    ended, shown = {}, []
     while len(ended) < len(hung) and time.monotonic() - begun < 120:
         for s in hung:
             if s in ended:
@@ -88,14 +88,14 @@ def slow(box):
             text = text[8:]
         for s in select.select([s for s in hung if s not in ended], [], [], 0.5)[0]:
             try:
-                said.append(s.recv(4096))
+                shown.append(s.recv(4096))
             except OSError:
-                said.append(b"")
+                shown.append(b"")
             ended[s] = time.monotonic() - begun
     check(len(ended) == len(hung), "clients that never end a head are cut off", len(ended))
     check(all(t * 1000 >= CUT_MS - 500 for t in ended.values()), "not before their time",
           sorted(ended.values()))
-    check(any(t.startswith(b"HTTP/1.1 408") for t in said), "with 408", said)
+    check(any(t.startswith(b"HTTP/1.1 408") for t in shown), "with 408", shown)
     check(receive(fair).status == 200, "control: a slow head that ends in time is answered")
     [s.close() for s in hung + [fair]]
 

@@ -34,9 +34,9 @@ def lines(box, *words, user=None):
 
 
 def offered(box, line, *wanted, hint=""):
-    found, said = lines(box, *line.split(" "))
+    found, reply = lines(box, *line.split(" "))
     expect(set(wanted) <= set(found), f"{line}: {list(found)} lacks {set(wanted) - set(found)}")
-    expect(hint in said, f"{line}: the hint is {said}")
+    expect(hint in reply, f"{line}: the hint is {reply}")
     return found
 
 
@@ -116,7 +116,7 @@ def expression(box, what, pointer, wanted):
 
 
 def maps(box):
-    """A new name is possible wherever one is written: the hint says which, beside the names that there are."""
+    """A new name is possible wherever one is written: the hint reports which, beside the names that there are."""
     offered(box, "config set firewall notrack ", "10", hint="a number from 1")
     offered(box, "config set /firewall/notrack/", "/firewall/notrack/10/", hint="a number from 1")
     offered(box, "config set routing policy ", "20", hint="a number from 1")
@@ -180,8 +180,8 @@ def many(box):
     with open(f"{box.dir}/many.json", "w") as f:
         json.dump({**TREE, "firewall": {**TREE["firewall"], "rules": rules}}, f)
     box.ctl("config", "load", f"{box.dir}/many.json", "--replace")
-    found, said = lines(box, "config", "set", "firewall", "rules", "")
-    expect(len(found) == 500 and said.endswith(MORE), f"at most 500, and that there are more: {said}")
+    found, reply = lines(box, "config", "set", "firewall", "rules", "")
+    expect(len(found) == 500 and reply.endswith(MORE), f"at most 500, and that there are more: {reply}")
     found = lines(box, "config", "set", "/firewall/rules/299")[0]
     expect(set(found) == {f"/firewall/rules/{n}/" for n in (299, *range(2990, 3000))}, f"those that begin so: {list(found)}")
     expect(MORE not in lines(box, "config", "set", "/firewall/rules/299")[1], "these are all")
@@ -228,7 +228,7 @@ def away(box):
 
 
 def silent(box):
-    """A daemon that takes connections and says nothing."""
+    """A daemon that takes connections and reports nothing."""
     import socket
     path = f"{box.dir}/dumb.sock"
     with socket.socket(socket.AF_UNIX) as server:
@@ -391,7 +391,7 @@ def main():
                 tap.test(shell, test, box, *pairs)
             else:
                 tap.skip(shell, f"{shell} is not installed")
-        tap.test("a daemon that says nothing", silent, box)
+        tap.test("a daemon that reports nothing", silent, box)
         tap.test("no daemon", away, box)
     return tap.end()
 

@@ -182,7 +182,7 @@ def configuration(box):
     box.must("config", "set", "interfaces", "d0", "addresses", "10.9.0.1/24")
     box.must("config", "set", "interfaces", "d0", "addresses", "10.9.1.1/24")
     changes = box.ask("config", "set", "interfaces", "d0", "enabled", "yes")["changes"]
-    check(changes >= 1, "set says how many changes wait", changes)
+    check(changes >= 1, "set reports how many changes wait", changes)
     want = {"mtu": 1400, "description": "to the lab", "enabled": True,
             "addresses": ["10.9.0.1/24", "10.9.1.1/24"]}
     check(box.ask("config", "show", "interfaces", "d0", "--candidate") == want,
@@ -220,7 +220,7 @@ def configuration(box):
     check("/interfaces/d0/mtu" in text and "1400" in text and "1410" in text, "two revisions", text)
     check("1 change in" in box.must("config", "rollback", "1"), "rollback")
     text = box.must("config", "commit", "--confirm", "60")
-    check("undone in 60 s" in text, "a commit to be confirmed says so", text)
+    check("undone in 60 s" in text, "a commit to be confirmed reports it", text)
     check("confirmed" in box.must("config", "confirm"), "confirm")
     check(box.ask("config", "history")["entries"][0]["state"] == "confirmed", "history knows")
     box.must("config", "delete", "interfaces", "d0", "description")
@@ -297,9 +297,9 @@ def looking(box):
     for words in (["show", "dataplane"], ["dataplane", "disable"], ["dataplane", "enable"]):
         done = box.orbctl(*words)
         check(done.returncode in (6, 8) and "--no-dataplane" in done.stderr,
-              f"{' '.join(words)} says why not", done)
+              f"{' '.join(words)} reports why not", done)
     done = box.orbctl("show", "firewall")
-    check(done.returncode == 8 and "firewall" in done.stderr, "show firewall says why not", done)
+    check(done.returncode == 8 and "firewall" in done.stderr, "show firewall reports why not", done)
     done = box.orbctl("show", "firewall", "counters")
     check(done.returncode == 8, "and so does its longer name", done)
     text = box.must("metrics")

@@ -92,7 +92,7 @@ TEST(a_wrong_method_is_told_the_right_ones)
 TEST(a_mistyped_path_is_told_the_nearest)
 {
     static const struct {
-        const char *raw, *said;
+        const char *raw, *shown;
     } rows[] = {
         {"/api/v1/servics", "did you mean /api/v1/services?"},
         {"/api/v1/service/config/restart", "did you mean /api/v1/services/config/restart?"},
@@ -114,7 +114,7 @@ TEST(a_mistyped_path_is_told_the_nearest)
 
         ck_assert_int_eq(find("GET", rows[i].raw, &route, &first, allow, &err), ROUTE_UNKNOWN);
         ck_assert_int_eq(err.code, ORB_E_NOT_FOUND);
-        ck_assert_msg(strstr(err.text, rows[i].said) != NULL, "%s: %s", rows[i].raw, err.text);
+        ck_assert_msg(strstr(err.text, rows[i].shown) != NULL, "%s: %s", rows[i].raw, err.text);
     }
 }
 

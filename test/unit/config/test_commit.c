@@ -121,7 +121,7 @@ TEST(history_old_revisions_and_rollback_agree)
     fake_free(&f);
 }
 
-TEST(a_lock_keeps_others_out_and_says_who_and_how_long)
+TEST(a_lock_excludes_others_and_shows_its_owner_and_end)
 {
     struct fake f;
 

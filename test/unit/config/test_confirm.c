@@ -217,7 +217,7 @@ TEST(killed_at_any_step_of_the_undo_it_is_undone_after_the_restart)
     }
 }
 
-TEST(safe_mode_says_which_revision_runs_instead_of_which_until_the_next_commit)
+TEST(safe_mode_reports_both_revisions_until_the_next_commit)
 {
     struct fake f;
     const char *what;

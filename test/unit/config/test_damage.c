@@ -88,7 +88,7 @@ static void many_damages(unsigned commits, unsigned count, unsigned seed)
     original_free(&o);
 }
 
-TEST(thousands_of_damaged_bits_give_the_newest_tree_or_an_older_one_that_says_so)
+TEST(thousands_of_damaged_bits_give_the_newest_tree_or_an_older_one_that_reports_so)
 {
     many_damages(9, DAMAGES / 2, 1);
     many_damages(57, DAMAGES / 2, 2);
@@ -216,7 +216,7 @@ static void lose_three_of_six(struct original *o)
     original_flip(o, 1, 8 * byte);
 }
 
-TEST(what_is_lost_is_said_and_no_commit_is_taken_before_a_person_accepts)
+TEST(what_is_lost_is_reported_and_no_commit_is_taken_before_a_user_accepts)
 {
     struct original o;
     struct fake *f = &o.f;
@@ -234,7 +234,7 @@ TEST(what_is_lost_is_said_and_no_commit_is_taken_before_a_person_accepts)
     ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage", "{}"), 0);
     ck_assert_str_eq(json_string_value(tree_get(f->reply, "/state")), "damaged");
     ck_assert_int_eq(json_integer_value(tree_get(f->reply, "/newest-seen")), 6);
-    /* The records behind it can still be read by a person. */
+    /* The records behind it can still be read by a user. */
     ck_assert_uint_gt(json_array_size(tree_get(f->reply, "/records")), 8);
     ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage-accept", "{}"), 0);
     ck_assert_int_eq(json_integer_value(tree_get(f->reply, "/revision")), 1000);
@@ -252,7 +252,7 @@ TEST(what_is_lost_is_said_and_no_commit_is_taken_before_a_person_accepts)
     original_free(&o);
 }
 
-TEST(a_damaged_file_stays_for_a_person)
+TEST(a_damaged_file_stays_for_a_user)
 {
     struct original o;
     AUTO_FREE char *kept = NULL;
@@ -267,7 +267,7 @@ TEST(a_damaged_file_stays_for_a_person)
     original_free(&o);
 }
 
-TEST(damage_that_cost_nothing_is_said_until_the_next_commit)
+TEST(damage_that_cost_nothing_is_reported_until_the_next_commit)
 {
     struct original o;
     struct fake *f = &o.f;

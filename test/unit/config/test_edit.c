@@ -313,7 +313,7 @@ TEST(masks_in_a_list_keep_the_secrets_of_the_elements_they_stand_for)
 
 /* What a user is answered who guesses a secret: of the edit, the diff, the check, the commit and
  * what the commit changed. */
-static void guess(const char *ops, char *said, size_t size)
+static void guess(const char *ops, char *shown, size_t size)
 {
     static const char *const asks[][2] = {
         {"edit", NULL},   {"diff", "{}"},           {"validate", "{}"},
@@ -326,12 +326,12 @@ static void guess(const char *ops, char *said, size_t size)
              "{\"password\":\"guessed-1\",\"vault\":{\"k\":\"guessed-1\"},"
              "\"users\":[{\"name\":\"a\",\"key\":\"guessed-1\"}]}");
     fake_commit(&f);
-    *said = '\0';
+    *shown = '\0';
     for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
         int r = fake_ask(&f, "eve", 1, asks[i][0], "%s", asks[i][1] ? asks[i][1] : ops);
 
         fake_pump(&f);
-        snprintf(said + strlen(said), size - strlen(said), "%d %s\n", r, buf_str(&f.text));
+        snprintf(shown + strlen(shown), size - strlen(shown), "%d %s\n", r, buf_str(&f.text));
     }
     fake_free(&f);
 }
@@ -546,7 +546,7 @@ TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
         ck_assert_msg(!strstr(text, "mtu") || strstr(text, "1400"), "%zu: %s", i, text);
         ck_assert_msg(problem || (strstr(text, "hostname") && strstr(text, "mtu")) ||
                           i + 1 == whole.len,
-                      "byte %zu costs an edit and no problem says so: %s", i, text);
+                      "byte %zu costs an edit and no problem reports it: %s", i, text);
         lost += problem != NULL;
         fake_ask(&f, "ada", 1, "discard", "{}");
         ck_assert_ptr_null(fake_problem(&f, "candidate:ada"));

@@ -312,7 +312,7 @@ static bool confirm_fails_at(const struct failing *kind, unsigned at)
     return reached;
 }
 
-TEST(a_confirmation_the_disk_did_not_take_can_be_said_again)
+TEST(a_confirmation_the_disk_did_not_take_can_be_repeated)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         unsigned at = 1;
@@ -513,7 +513,7 @@ TEST(many_uncommitted_changes_are_not_written_with_each_edit_while_the_disk_refu
     fake_free(&f);
 }
 
-TEST(an_edit_on_a_full_disk_says_so_and_is_saved_with_the_next_one)
+TEST(an_edit_on_a_full_disk_reports_so_and_is_saved_with_the_next_one)
 {
     static const struct failing full = {ENOSPC, true, true};
     struct fake f;

@@ -161,7 +161,7 @@ TEST(the_loss_of_all_newest_files_at_once_is_never_taken_for_the_end)
 }
 
 /* What ran well is noted outside of the service's directory. */
-TEST(what_is_older_than_what_ran_here_is_said_after_a_reboot_too)
+TEST(what_is_older_than_what_ran_here_is_reported_after_a_reboot_too)
 {
     struct original o;
     struct fake *f = &o.f;
@@ -222,7 +222,7 @@ TEST(a_record_of_a_kind_that_is_not_known_is_not_passed_over)
     original_free(&o);
 }
 
-TEST(a_second_copy_that_is_gone_is_said)
+TEST(a_second_copy_that_is_gone_is_reported)
 {
     static const char *const copies[] = {"last-good-0", "last-good-50"};
     struct original o;
@@ -267,7 +267,7 @@ TEST(files_under_each_others_names_are_never_taken_for_each_other)
     original_free(&o);
 }
 
-/* A file more, under a number of its own: a copy that a person made, or a piece of another journal.
+/* A file more, under a number of its own: a copy that a user made, or a piece of another journal.
  * The intact files beside it are used all the same, and it is reported. */
 TEST(a_journal_more_to_which_nothing_leads_costs_nothing_that_is_whole)
 {
@@ -327,14 +327,14 @@ TEST(a_revision_number_that_never_was_does_not_end_the_counting)
 /* ---- only the history ---- */
 
 /* Opens, expects a report, commits; after that nothing is wrong any more, now or later. */
-static void expect_said_then_mended(struct original *o, const char *what)
+static void expect_reported_then_mended(struct original *o, const char *what)
 {
     struct fake *f = &o->f;
 
     f->enforced = o->newest;
     fake_open(f);
     ck_assert_str_eq(fake_running(f), o->trees[o->newest]);
-    ck_assert_msg(fake_problem(f, "datastore"), "%s: nothing is said", what);
+    ck_assert_msg(fake_problem(f, "datastore"), "%s: nothing is reported", what);
     ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "nothing was lost"));
     fake_set(f, "/system/hostname", "\"next\"");
     fake_commit(f);
@@ -348,7 +348,7 @@ static void expect_said_then_mended(struct original *o, const char *what)
     fake_close(f);
 }
 
-TEST(a_bit_that_rots_in_any_file_is_said_and_mended_by_the_next_commit)
+TEST(a_bit_that_rots_in_any_file_is_reported_and_mended_by_the_next_commit)
 {
     struct original o;
 
@@ -360,12 +360,12 @@ TEST(a_bit_that_rots_in_any_file_is_said_and_mended_by_the_next_commit)
 
             original_restore(&o);
             original_flip(&o, i, part * 2 * (o.files[i].data.len - 1));
-            expect_said_then_mended(&o, what);
+            expect_reported_then_mended(&o, what);
         }
     original_free(&o);
 }
 
-TEST(lost_history_is_said_and_ends_with_the_next_commit)
+TEST(lost_history_is_reported_and_ends_with_the_next_commit)
 {
     struct original o;
     struct fake *f = &o.f;

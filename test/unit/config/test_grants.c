@@ -202,7 +202,7 @@ TEST(a_secret_inside_a_secret_object_is_seen_by_who_was_granted_that_one)
 }
 
 /* Old and new secrets, in plans and in refusals, but not what only looks a little like one. */
-TEST(people_read_no_secret_in_what_a_service_says)
+TEST(people_read_no_secret_in_what_a_service_reports)
 {
     static const enum fake_mode modes[] = {FAKE_OK, FAKE_ERROR};
 
@@ -210,7 +210,7 @@ TEST(people_read_no_secret_in_what_a_service_says)
         enum fake_phase phase = i / 3 ? FAKE_APPLY : FAKE_PREPARE;
         struct fake_service *s;
         struct fake f;
-        const char *said;
+        const char *printed;
 
         s = reader_of_system(&f, "config.secret:/system");
         snprintf(s->words, sizeof(s->words), "from geheim-1 to xgeheim-2x, geheim, box");
@@ -219,12 +219,12 @@ TEST(people_read_no_secret_in_what_a_service_says)
                  i % 3 == 2 ? "{\"hostname\":\"new\",\"password\":\"geheim-1\"}"
                             : "{\"hostname\":\"new\",\"password\":\"geheim-2\"}");
         fake_send(&f, "ada", 1, "commit", "{}");
-        said = modes[i % 2] == FAKE_OK ? json_string_value(tree_get(f.reply, "/plan/0/text"))
-                                       : f.err.text;
-        ck_assert_ptr_nonnull(said);
-        ck_assert_msg(strstr(said, i % 3 == 2 ? "from ******** to xgeheim-2x, geheim, box"
-                                              : "from ******** to x********x, geheim, box"),
-                      "%s", said);
+        printed = modes[i % 2] == FAKE_OK ? json_string_value(tree_get(f.reply, "/plan/0/text"))
+                                          : f.err.text;
+        ck_assert_ptr_nonnull(printed);
+        ck_assert_msg(strstr(printed, i % 3 == 2 ? "from ******** to xgeheim-2x, geheim, box"
+                                                 : "from ******** to x********x, geheim, box"),
+                      "%s", printed);
         ck_assert_ptr_null(strstr(buf_str(&f.logged), "geheim-1"));
         fake_free(&f);
     }
@@ -346,7 +346,7 @@ static void spoil(struct fake *f, int code)
     ck_assert_int_eq(f->err.code, code);
 }
 
-TEST(one_that_spoils_each_commit_is_left_out_and_it_is_said)
+TEST(one_that_spoils_each_commit_is_left_out_and_it_is_reported)
 {
     static const struct {
         enum fake_phase phase;
@@ -489,7 +489,7 @@ TEST(no_caller_passes_for_another_kind_or_for_the_service_itself)
     fake_free(&f);
 }
 
-TEST(the_file_of_an_older_version_is_the_local_users_and_it_is_said)
+TEST(the_file_of_an_older_version_is_the_local_users_and_it_is_reported)
 {
     static const char line[] = "{\"user\":\"ada\"}\n"
                                "{\"base\":0,\"path\":\"/system/hostname\",\"value\":\"old\"}\n";

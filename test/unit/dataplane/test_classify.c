@@ -33,7 +33,7 @@ static unsigned compare(const struct policy *policy, const void *blob, unsigned 
         policies_header(policy, random, &header);
         found = classify_lookup(blob, BLOB, &header);
         wanted = classify_linear(policy, &header);
-        ck_assert_msg(found == wanted, "point %u: found rule %d, the policy says %d", i, found,
+        ck_assert_msg(found == wanted, "point %u: found rule %d, the policy specifies %d", i, found,
                       wanted);
         hits += found >= 0;
     }

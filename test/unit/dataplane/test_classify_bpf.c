@@ -129,8 +129,8 @@ static void compare(struct lab *lab, const struct policy *policy, int family, un
     s->data->mask = points - 1;
     run(lab, program, points);
     for (unsigned i = 0; i < points; i++)
-        ck_assert_msg(lab->results[i] == expected[i], "point %u: %#llx, the policy says %#llx", i,
-                      (unsigned long long)lab->results[i], (unsigned long long)expected[i]);
+        ck_assert_msg(lab->results[i] == expected[i], "point %u: %#llx, the policy specifies %#llx",
+                      i, (unsigned long long)lab->results[i], (unsigned long long)expected[i]);
     nothing = run(lab, s->progs.nothing, 20000);
     cost = run(lab, program, 20000);
     printf("# IPv%d, %u rules, %u points, %u hits: %u ns a look-up\n", family == AF_INET ? 4 : 6,

@@ -20,7 +20,7 @@ static const struct kernel_type types[] = {{RTM_NEWLINK, sizeof(struct ifinfomsg
                                            {NLMSG_ERROR, sizeof(struct nlmsgerr) - 4},
                                            {NLMSG_DONE, 4}};
 
-static struct kernel says(const void *data, size_t size)
+static struct kernel reported(const void *data, size_t size)
 {
     return (struct kernel){
         .types = types, .type_count = ARRAY_LEN(types), .data = data, .left = size, .rest = 0xff};
@@ -28,7 +28,7 @@ static struct kernel says(const void *data, size_t size)
 
 static int links_of(const void *data, size_t size, struct link_list *list, struct orb_err *err)
 {
-    struct kernel kernel = says(data, size);
+    struct kernel kernel = reported(data, size);
     int r;
 
     kernel_begin(&kernel);
@@ -68,7 +68,7 @@ TEST(an_error_too_short_for_its_code_is_an_error)
                                 "\1\4\0\0\0";
     AUTO(link_list) struct link_list list = {0};
     AUTO(tally_list) struct tally_list tally = {0};
-    struct kernel kernel = says(small, sizeof(small));
+    struct kernel kernel = reported(small, sizeof(small));
     struct orb_err err = {0};
     uint64_t digest;
 
@@ -76,7 +76,7 @@ TEST(an_error_too_short_for_its_code_is_an_error)
     kernel_begin(&kernel);
     ck_assert_int_lt(tally_read(&tally, &err), 0);
     kernel_end(&kernel);
-    kernel = says(small, sizeof(small));
+    kernel = reported(small, sizeof(small));
     kernel_begin(&kernel);
     ck_assert_int_eq(base_table_look(&digest, NULL), TABLE_UNKNOWN);
     kernel_end(&kernel);

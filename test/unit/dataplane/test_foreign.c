@@ -791,7 +791,7 @@ static struct foreign_sum sum_of(struct dataplane *dp, const char *name, uint32_
     return sum;
 }
 
-TEST(each_reason_is_said_with_what_it_is_about)
+TEST(each_reason_is_reported_with_what_it_is_about)
 {
     AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
     char reason[640];

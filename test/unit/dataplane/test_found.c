@@ -126,7 +126,7 @@ TEST(what_cannot_be_read_is_told_kept_in_memory_and_written_later)
         ck_assert_str_ne(problem(&p), "");
         if (kind == 0) {
             read_file(&p, &text);
-            ck_assert_str_eq(buf_str(&text), garbage); /* a person may look at it */
+            ck_assert_str_eq(buf_str(&text), garbage); /* a user may look at it */
         }
         ck_assert_int_eq(remove(p.file), 0);
         found_retry(&p.dp);

@@ -218,10 +218,11 @@ static void has_words(const char *text, const char *words, const char *input)
     char *rest = copy, *word;
 
     while ((word = strsep(&rest, "|")))
-        ck_assert_msg(strstr(text, word), "%s\n  says \"%s\"\n  without \"%s\"", input, text, word);
+        ck_assert_msg(strstr(text, word), "%s\n  reports \"%s\"\n  without \"%s\"", input, text,
+                      word);
 }
 
-TEST(every_refused_put_says_where_and_what_and_changes_nothing)
+TEST(every_refused_put_has_an_error_with_its_place_and_changes_nothing)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad_puts); i++) {
         const struct bad *bad = &bad_puts[i];
@@ -267,7 +268,7 @@ static const struct bad bad_policies[] = {
      "/destination-nat", "80000 ports|65536"},
 };
 
-TEST(every_refused_policy_says_where_and_what)
+TEST(every_refused_policy_has_an_error_with_place_and_value)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad_policies); i++) {
         const struct bad *bad = &bad_policies[i];

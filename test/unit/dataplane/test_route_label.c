@@ -167,7 +167,7 @@ TEST(a_route_of_ipv6_that_ends_by_itself_is_known)
     ck_assert(!expires(RTM_NEWROUTE, AF_INET6, RTPROT_BOOT, 400, 4)); /* its end is missing */
 }
 
-TEST(a_message_that_is_too_short_says_nothing)
+TEST(a_message_that_is_too_short_has_no_values)
 {
     struct message m = begin(RTM_NEWROUTE, AF_INET6);
 

@@ -79,7 +79,7 @@ TEST(a_service_that_does_not_come_back_is_failed_after_a_while)
     ck_assert_int_eq(level_of(s, "restarted"), HEALTH_DEGRADED);
 }
 
-TEST(what_a_person_stopped_is_said_and_what_the_configuration_disabled_is_not)
+TEST(what_a_user_stopped_is_reported_and_what_the_configuration_disabled_is_not)
 {
     struct service_view s = view("routing", SERVICE_DISABLED, PHASE_CONTROL);
 
@@ -117,7 +117,7 @@ TEST(what_was_stopped_is_failed_once_the_configuration_moves_on)
     ck_assert_int_eq(level_of(s, "follows revision 4"), HEALTH_DEGRADED);
 }
 
-TEST(what_the_configuration_both_configures_and_switches_off_is_said)
+TEST(what_the_configuration_both_configures_and_switches_off_is_reported)
 {
     struct service_view s = view("firewall", SERVICE_DISABLED, PHASE_CONTROL);
 

@@ -98,7 +98,7 @@ TEST(a_file_of_anything_is_as_none)
     away(dir);
 }
 
-TEST(a_place_that_cannot_be_written_is_said)
+TEST(a_place_that_cannot_be_written_is_reported)
 {
     struct orb_err err;
 

@@ -220,7 +220,7 @@ static unsigned rounds_until_busy(size_t queue_bytes)
     return rounds;
 }
 
-TEST(a_queue_is_as_long_as_its_limit_says)
+TEST(a_queue_is_as_long_as_its_limit)
 {
     unsigned usual = rounds_until_busy(0);
 
@@ -228,7 +228,7 @@ TEST(a_queue_is_as_long_as_its_limit_says)
     ck_assert_uint_gt(rounds_until_busy(32 << 20), 2 * usual);
 }
 
-TEST(a_peer_has_as_many_requests_in_flight_as_its_limit_says)
+TEST(a_peer_has_as_many_requests_in_flight_as_its_limit_allows)
 {
     static const char env[] = "{\"to\":\"echo\",\"method\":\"say\"}";
     struct world world;

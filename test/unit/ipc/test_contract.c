@@ -135,7 +135,7 @@ TEST(a_description_is_json_with_every_method)
     contract_describe(c, &text);
     ck_assert_msg(scan_json(text.data, text.len, NULL, &err) == 0, "%s", err.text);
     ck_assert_ptr_nonnull(strstr(text.data, "\"interface\":\"echo\""));
-    ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"say\",\"description\":\"says it back\","
+    ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"say\",\"description\":\"repeats it\","
                                             "\"requires\":\"observe\",\"idempotent\":false,"
                                             "\"timeout-ms\":5000,\"progress\":false,\"input\":{"));
     ck_assert_ptr_nonnull(strstr(text.data, "\"timeout-ms\":5000,\"progress\":true,\"input\":{"));

@@ -400,7 +400,7 @@ TEST(the_control_socket_knows_who_connects)
     rmdir(dir);
 }
 
-TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
+TEST(a_silent_connection_makes_room_for_a_client_that_sends)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;

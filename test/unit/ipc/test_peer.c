@@ -244,7 +244,7 @@ TEST(frames_may_come_in_any_pieces)
     world_fini(&world);
 }
 
-TEST(a_connection_that_ends_inside_a_frame_says_so)
+TEST(a_connection_that_ends_inside_a_frame_reports_so)
 {
     struct world world;
     struct wire wire;

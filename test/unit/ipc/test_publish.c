@@ -370,22 +370,22 @@ TEST(a_service_is_told_only_paths_it_was_granted)
                                       "{\"n\":2,\"paths\":[\"/a/b\"]}",
                                       "{\"n\":3,\"paths\":[\"/a/b\",\"/c\"]}"};
     struct world world;
-    struct wire source, person, of_some, of_all, of_none, late;
+    struct wire source, viewer, of_some, of_all, of_none, late;
     struct contract *contract;
 
     world_init(&world);
     chart(&world, &source, &contract);
-    wire_user(&world, &person, "kim", "viewer");
+    wire_user(&world, &viewer, "kim", "viewer");
     wire_service(&world, &of_some, "some", some);
     wire_service(&world, &of_all, "all", all);
     wire_service(&world, &of_none, "none", none);
-    subscribe_to(&person, "chart", "moved");
+    subscribe_to(&viewer, "chart", "moved");
     subscribe_to(&of_some, "chart", "moved");
     subscribe_to(&of_all, "chart", "*");
     subscribe_to(&of_none, "chart", "moved");
     for (size_t i = 0; i < ARRAY_LEN(moved); i++) {
         publish(&source, "moved", moved[i]);
-        expect_moved(&person, moved[i]);
+        expect_moved(&viewer, moved[i]);
         expect_moved(&of_all, moved[i]);
         expect_moved(&of_some, cut[i]);
     }

@@ -11,7 +11,7 @@
 
 const char echo_schema[] =
     "{\"interface\":\"echo\",\"version\":\"1.2\",\"methods\":{"
-    "\"say\":{\"description\":\"says it back\",\"requires\":\"observe\",\"timeout-ms\":5000,"
+    "\"say\":{\"description\":\"repeats it\",\"requires\":\"observe\",\"timeout-ms\":5000,"
     "\"input\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"},"
     "\"times\":{\"type\":\"integer\",\"maximum\":9}},\"required\":[\"text\"]},"
     "\"output\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}}}},"

@@ -260,7 +260,7 @@ static void look(const struct schema *schema, const struct buf *value)
     json_decref(schema_secret_mask(schema, "", tree, "*"));
 }
 
-TEST(whatever_a_schema_says_compiling_and_checking_end_in_time)
+TEST(whatever_a_schema_specifies_compiling_and_checking_end_in_time)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         AUTO(buf) struct buf text = {0}, value = {0};

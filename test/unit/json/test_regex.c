@@ -20,7 +20,7 @@ static bool matches(const char *pattern, const char *text)
     return result;
 }
 
-TEST(a_pattern_matches_what_it_says)
+TEST(a_pattern_matches_what_it_describes)
 {
     static const struct {
         const char *pattern, *yes, *no; /* separated by blanks; <> stands for "" */

@@ -34,7 +34,7 @@ static char *shown(const struct schema *schema, const char *pointer, const char 
     return buf_take(&text);
 }
 
-TEST(a_secret_is_masked_wherever_the_schema_says_so)
+TEST(a_secret_is_masked_wherever_the_schema_specifies_so)
 {
     static const struct {
         const char *schema, *value, *shown;

@@ -179,7 +179,7 @@ TEST(a_record_that_is_too_long_keeps_its_beginning)
     logs_free(logs);
 }
 
-TEST(what_a_flood_lost_is_said_also_when_it_is_over)
+TEST(what_a_flood_lost_is_reported_also_when_it_is_over)
 {
     struct logs *logs = quiet(NULL);
     struct logs_query of = {.service = "bad"};

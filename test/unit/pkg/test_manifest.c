@@ -224,7 +224,7 @@ TEST(a_third_party_gets_no_more_than_the_hosts_ceilings)
         "\"deadlines\":{\"ready-ms\":600000,\"ping-every-ms\":600000,\"ping-ms\":600000,"
         "\"stop-ms\":600000}}";
     struct package p = {.shipped = false};
-    struct limits nothing = {0}, said = {0}, got;
+    struct limits nothing = {0}, shown = {0}, got;
     const char *lowered;
     struct orb_err err;
 
@@ -239,10 +239,10 @@ TEST(a_third_party_gets_no_more_than_the_hosts_ceilings)
     ck_assert_uint_eq(got.ping_ms, 10000);
     ck_assert_uint_eq(got.stop_ms, 5000);
     /* The administrator's word replaces the ceiling, upwards and downwards. */
-    ck_assert(limits_set(&said, "memory", 1ull << 30));
-    ck_assert(limits_set(&said, "threads", 2));
-    ck_assert(!limits_set(&said, "memor", 1));
-    got = limits_in_force(&p, &said, &lowered);
+    ck_assert(limits_set(&shown, "memory", 1ull << 30));
+    ck_assert(limits_set(&shown, "threads", 2));
+    ck_assert(!limits_set(&shown, "memor", 1));
+    got = limits_in_force(&p, &shown, &lowered);
     ck_assert_uint_eq(got.memory_bytes, 1ull << 30);
     ck_assert_uint_eq(got.threads, 2);
     ck_assert_uint_eq(got.files, 256);

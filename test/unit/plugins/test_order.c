@@ -36,7 +36,7 @@ static void steps_are(const char *want, const char *have, const char *expected)
     struct rtnl_addrs list = {.items = addrs};
     struct order_step *steps;
     bool secondary[16];
-    char said[512] = "";
+    char shown[512] = "";
     unsigned count = read_list(want, wanted, NULL);
     int n;
 
@@ -50,11 +50,11 @@ static void steps_are(const char *want, const char *have, const char *expected)
     for (int i = 0; i < n; i++) {
         char text[ADDRESS_TEXT];
 
-        snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s%c%s", i ? " " : "",
+        snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), "%s%c%s", i ? " " : "",
                  steps[i].remove ? '-' : '+', prefix_text(&steps[i].prefix, text));
     }
     free(steps);
-    ck_assert_str_eq(said, expected);
+    ck_assert_str_eq(shown, expected);
 }
 
 TEST(an_order_that_is_right_takes_no_step)
@@ -102,7 +102,7 @@ static void moves_are(const char *want, const char *have, const char *expected)
     struct rtnl_addr addrs[16] = {0};
     struct rtnl_addrs list = {.items = addrs};
     unsigned count = read_list(want, wanted, NULL), *moves;
-    char word[64], said[512] = "";
+    char word[64], shown[512] = "";
     int used, n;
 
     for (; sscanf(have, "%63s%n", word, &used) == 1; have += used) {
@@ -116,11 +116,11 @@ static void moves_are(const char *want, const char *have, const char *expected)
     for (int i = 0; i < n; i++) {
         char text[ADDRESS_TEXT];
 
-        snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s%s", i ? " " : "",
+        snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), "%s%s", i ? " " : "",
                  prefix_text(&wanted[moves[i]], text));
     }
     free(moves);
-    ck_assert_str_eq(said, expected);
+    ck_assert_str_eq(shown, expected);
 }
 
 TEST(ipv6_addresses_that_come_too_late_in_the_kernels_list_move)

@@ -63,7 +63,7 @@ TEST(the_kernels_own_rules_lead_to_the_tables)
     ck_assert(!is_broken(rules, 3, RT_TABLE_MAIN));
 }
 
-TEST(a_missing_rule_is_said_whatever_narrower_ones_there_are)
+TEST(a_missing_rule_is_reported_whatever_narrower_ones_there_are)
 {
     struct rtnl_rule rules[] = {
         RULE(0, .table = RT_TABLE_LOCAL),
@@ -79,7 +79,7 @@ TEST(a_missing_rule_is_said_whatever_narrower_ones_there_are)
     ck_assert(is_broken(rules + 1, 6, RT_TABLE_LOCAL));
 }
 
-TEST(a_rule_of_others_that_refuses_everything_is_said)
+TEST(a_rule_of_others_that_refuses_everything_is_reported)
 {
     struct rtnl_rule rules[] = {RULE(0, .table = RT_TABLE_LOCAL), RULE(5, .table = 0),
                                 RULE(32766, .table = RT_TABLE_MAIN)};
@@ -159,7 +159,7 @@ TEST(metrics_of_next_hops_default_to_the_routes)
     set_fini(&routes);
 }
 
-TEST(only_what_a_person_changed_counts_as_changed)
+TEST(only_what_a_user_changed_counts_as_changed)
 {
     struct routes_want before, after;
 
@@ -186,7 +186,7 @@ static void expect_fit(const char *interfaces, bool carrier, const char *hop, en
 {
     struct rtnl_link link = {.index = 3, .name = "wan0", .flags = IFF_UP, .carrier = carrier};
     struct kernel kernel = {.links = {&link, 1}};
-    char text[200], said[200] = "";
+    char text[200], shown[200] = "";
     struct routes_want routes;
     struct reach reach;
     struct rtnl_hop out;
@@ -199,10 +199,10 @@ static void expect_fit(const char *interfaces, bool carrier, const char *hop, en
     ck_assert_int_eq(reach_make(&kernel, tree, &routes, &reach, &err), 0);
     ck_assert_msg(reach_fit(&reach, only(&routes)->hops) == fit, "%s: fit %d, not %d", hop,
                   reach_fit(&reach, only(&routes)->hops), fit);
-    ck_assert_msg(reach_now(&reach, only(&routes)->hops, &out, said, sizeof(said), &todo) == !why,
-                  "%s: %s", hop, said);
+    ck_assert_msg(reach_now(&reach, only(&routes)->hops, &out, shown, sizeof(shown), &todo) == !why,
+                  "%s: %s", hop, shown);
     if (why)
-        ck_assert_msg(strstr(said, why) && *todo, "\"%s\" is not in \"%s\"", why, said);
+        ck_assert_msg(strstr(shown, why) && *todo, "\"%s\" is not in \"%s\"", why, shown);
     reach_fini(&reach);
     set_fini(&routes);
     cJSON_Delete(tree);

@@ -248,7 +248,7 @@ static const struct {
     {"firewall", "{'rules':{'10':{'action':'drop','limit':{'rate':0}}}}",
      "/firewall/rules/10/limit/rate", "1"},
     {"firewall", "{'zones':{'lan':{'interfaces':[]}}}", "/firewall/zones/lan/interfaces", "1"},
-    /* what is written so elsewhere: the text says the form expected here */
+    /* what is written so elsewhere: the text has the form expected here */
     {"firewall", "{'rules':{'10':{'action':'drop','limit':'10/minute'}}}",
      "/firewall/rules/10/limit",
      "expected a rate in packets, such as {'rate': 10, 'per': 'minute'}; got '10/minute'"},
@@ -275,7 +275,7 @@ static const struct {
      "/firewall/rules/10/state/0", "got '!new'; it cannot be negated here"},
     {"firewall", "{'rules':{'10':{'action':'drop','tcp-flags':'!sny'}}}",
      "/firewall/rules/10/tcp-flags", "got '!sny'; did you mean !syn?"},
-    /* what other programs have here: the text says what to write */
+    /* what other programs have here: the text has what to write */
     {"firewall", "{'rules':{'20':'log'}}", "/firewall/rules/20",
      "expected an object; got 'log'; log needs a value behind it, such as true"},
     {"firewall", "{'rules':{'20':'protocol'}}", "/firewall/rules/20",

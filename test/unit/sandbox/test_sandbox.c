@@ -116,7 +116,7 @@ static struct exit_status finish(struct stage *s, int wait_ms)
     return v;
 }
 
-TEST(a_worker_says_hello_and_the_kernel_agrees_with_its_plan)
+TEST(a_worker_sends_hello_and_the_kernel_agrees_with_its_plan)
 {
     struct stage *s = stage_new();
     struct exit_status v;

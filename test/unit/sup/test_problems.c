@@ -55,7 +55,7 @@ TEST(a_list_that_is_none_is_refused_and_long_words_are_cut)
     buf_adds(&text, "{\"problems\":[{\"key\":\"k\",\"what\":\"");
     for (int i = 0; i < 1000; i++)
         buf_adds(&text, "x");
-    buf_adds(&text, "\"},{\"key\":\"says-nothing\"}]}");
+    buf_adds(&text, "\"},{\"key\":\"reports-nothing\"}]}");
     read_list(&list, buf_str(&text), 1);
     ck_assert_uint_eq(list.count, 1);
     ck_assert_uint_eq(strlen(list.items[0].what), ORB_ERR_TEXT - 1);

@@ -180,7 +180,7 @@ TEST(the_file_keeps_what_was_chosen)
     box_free(&box);
 }
 
-TEST(a_damaged_file_is_said_and_what_is_whole_in_it_counts)
+TEST(a_damaged_file_is_reported_and_what_is_whole_in_it_counts)
 {
     static const char *const bad[] = {"config 61005\nfirewall 6100\n",
                                       "config 61005\nfirewall 61005\n",

@@ -730,7 +730,7 @@ TEST(progress_leaves_while_the_callback_works_and_not_at_every_call)
 {
     struct fakehost h;
     struct fakeframe f;
-    unsigned said = 0;
+    unsigned shown = 0;
 
     start(&h);
     fakehost_send(&h, FRAME_REQ, LONG, 5, 9, 9000, NULL, "{}");
@@ -738,10 +738,10 @@ TEST(progress_leaves_while_the_callback_works_and_not_at_every_call)
         fakehost_read(&h, &f);
         if (f.head.type == FRAME_REP)
             break;
-        said += f.head.type == FRAME_PROGRESS;
+        shown += f.head.type == FRAME_PROGRESS;
     }
-    ck_assert_uint_ge(said, 2);
-    ck_assert_uint_lt(said, 300);
+    ck_assert_uint_ge(shown, 2);
+    ck_assert_uint_lt(shown, 300);
     fakehost_stop(&h);
 }
 

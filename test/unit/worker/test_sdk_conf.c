@@ -587,7 +587,7 @@ TEST(a_step_without_a_caller_that_never_ends_is_the_worker_s_end)
     ck_assert_int_eq(fakehost_wait(&h), 1);
 }
 
-TEST(a_step_that_says_it_goes_on_may_take_longer_than_its_deadline)
+TEST(a_step_that_reports_it_goes_on_may_take_longer_than_its_deadline)
 {
     struct fakehost h;
     struct fakeframe f;

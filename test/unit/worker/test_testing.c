@@ -78,10 +78,10 @@ static void on_timer(struct orb_ctx *ctx, void *arg)
 
 static void on_event(struct orb_ctx *ctx, void *arg, const char *topic, const cJSON *payload)
 {
-    const struct orb_problem problem = {ORB_PROBLEM_FAILED, "it was said", "/kit", "listen"};
+    const struct orb_problem problem = {ORB_PROBLEM_FAILED, "it was reported", "/kit", "listen"};
 
     orb_publish(ctx, topic, cJSON_Duplicate(payload, true), NULL);
-    orb_problem_set(ctx, "said", &problem);
+    orb_problem_set(ctx, "reported", &problem);
 }
 
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
@@ -201,7 +201,7 @@ TEST(a_call_of_the_package_is_answered_by_the_test)
     stop(t);
 }
 
-TEST(events_of_others_arrive_and_what_the_package_says_is_seen)
+TEST(events_of_others_arrive_and_what_the_package_reports_is_seen)
 {
     struct orb_test *t = start();
     struct orb_err err = {0};
@@ -209,8 +209,9 @@ TEST(events_of_others_arrive_and_what_the_package_says_is_seen)
     ck_assert_int_eq(orb_test_event(t, "third", "seen", "{}", &err), ORB_E_NOT_FOUND);
     ck_assert_int_eq(orb_test_event(t, "other", "seen", "{\"n\":1}", &err), 0);
     ck_assert_str_eq(orb_test_next(t, ORB_TEST_EVENT, "seen"), "{\"n\":1}");
-    ck_assert_str_eq(orb_test_problems(t), "[{\"level\":\"failed\",\"key\":\"said\",\"what\":\"it "
-                                           "was said\",\"path\":\"/kit\",\"todo\":\"listen\"}]");
+    ck_assert_str_eq(orb_test_problems(t),
+                     "[{\"level\":\"failed\",\"key\":\"reported\",\"what\":\"it "
+                     "was reported\",\"path\":\"/kit\",\"todo\":\"listen\"}]");
     stop(t);
 }
 
@@ -289,7 +290,7 @@ TEST(a_change_of_more_bytes_than_a_frame_arrives_whole)
     stop(t);
 }
 
-TEST(a_package_that_refuses_its_first_configuration_says_why)
+TEST(a_package_that_refuses_its_first_configuration_reports_why)
 {
     struct orb_err err = {0};
     struct orb_test *t = orb_test_of(&plugin, getenv("SCHEMA"), &err);
@@ -309,7 +310,7 @@ TEST(a_package_calls_and_subscribes_to_what_it_was_granted)
     orb_test_grant(t, "config.write:/kit"); /* comes with calls of the config service */
     ck_assert_int_eq(orb_test_start(t, NULL, &err), 0);
     ck_assert_ptr_nonnull(orb_test_next(t, ORB_TEST_LOG, "sdk.subscribe-refused"));
-    ck_assert_int_eq(orb_test_event(t, "other", "said", "{}", &err), ORB_E_NOT_FOUND);
+    ck_assert_int_eq(orb_test_event(t, "other", "reported", "{}", &err), ORB_E_NOT_FOUND);
     ck_assert_int_eq(orb_test_call(t, "ask", NULL, &out, &err), ORB_E_DENIED);
     ck_assert_str_eq(err.text, "service kit may not call other/value: it lacks the capability "
                                "ipc.call:other/value");
