@@ -59,7 +59,7 @@ TEST(the_example_follows_its_configuration_and_goes_back)
     expect_greeting(&h, "Ada", "Servus, Ada!", 4);
     package_ask(&h, PREPARE, 7, SET("6", "Eve"), FRAME_ERR, &f);
     ck_assert_str_eq(f.env,
-                     "{\"err\":{\"code\":\"config.veto\",\"text\":\"\\\"Eve\\\" is the name of "
-                     "who must not be greeted\",\"path\":\"/greeter/word\"}}");
+                     "{\"err\":{\"code\":\"config.veto\",\"text\":\"\\\"Eve\\\" is a name that "
+                     "is not greeted\",\"path\":\"/greeter/word\"}}");
     fakehost_stop(&h);
 }
