@@ -27,7 +27,7 @@ struct connection {
     enum connection_state state;
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
-    struct principal *principal; /* whom it counts for: the source, then the user */
+    struct principal *principal; /* charged for it: the source, then the user */
     struct request *request;     /* NULL in CONNECTION_HEAD */
     struct request *begun;       /* its first line came, and nothing of it was asked or freed yet */
     size_t answer_bytes;

@@ -127,7 +127,7 @@ class Lab(bed.Around):
                          f"{row['good'] + row['wrong']} arrived")
 
     def measure_hits(self, what, packets, turn, add):
-        """turn(add), whose packets are hits. A machine that stood still for half a second, or a program at netfilter of
+        """turn(add), whose packets are hits. A machine that did not run for half a second, or a program at netfilter of
         another namespace that came and went, gives some to the kernel: then it is repeated."""
         for _ in range(ATTEMPTS):
             found, before = [], self.hits()

@@ -66,7 +66,7 @@ class Lab(dataplane.Lab):
         bed.run("nsenter", f"--net=/run/netns/{ns}", "--", "nft", "-f", "-", input=text)
 
     def neighbours(self):
-        """The appliance knows who is behind its ports, for both families and for good."""
+        """Permanent neighbour entries for both families at the ports of the appliance."""
         for dev, space, address in (("wan0", self.server, dataplane.SERVER), ("lan0", self.client, dataplane.CLIENT)):
             for to in (address, SIX[address]):
                 bed.run("ip", "-n", self.box.ns, "neigh", "replace", to, "lladdr", self.mac(space, "eth0"), "dev", dev,

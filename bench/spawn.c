@@ -122,7 +122,7 @@ static void print(bool json, double sandboxed, double bare, double stall)
             TARGET_STALL_MS, stall <= TARGET_STALL_MS ? "true" : "false");
     else
         printf("spawn to HELLO, median of %d: sandboxed %.3f ms, bare %.3f ms, ratio %.2f "
-               "(target %.1f)\nhost's loop stands still for %.3f ms at 64 MB (target %.1f)\n",
+               "(target %.1f)\nhost's loop is blocked for %.3f ms at 64 MB (target %.1f)\n",
                ROUNDS, sandboxed, bare, ratio, TARGET_RATIO, stall, TARGET_STALL_MS);
 }
 

@@ -11,8 +11,8 @@
 
 /* Whether the entry is valid, so that the packet is sent or left to the kernel without conntrack. f
  * may be NULL. */
-static __always_inline int fast_knows(const struct flow_head *f, __u8 tos,
-                                      const struct fast_control *control)
+static __always_inline int fast_is_valid(const struct flow_head *f, __u8 tos,
+                                         const struct fast_control *control)
 {
     return f && f->tos == tos && !flow_is_stale(f, control->epoch) &&
            !(f->flags & (FLOW_DROP | FLOW_LABEL));
@@ -75,7 +75,7 @@ static __always_inline int fast_path4(void *ctx, const int xdp, struct packet *p
     if (!bucket)
         return hook_pass(xdp);
     flow = flow_find4(bucket, &at);
-    if (!fast_knows((struct flow_head *)flow, hook_tos4(p), control))
+    if (!fast_is_valid((struct flow_head *)flow, hook_tos4(p), control))
         return FAST_SLOW;
     if (!fast_sends(ctx, xdp, p, &flow->head))
         return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);
@@ -97,7 +97,7 @@ static __always_inline int fast_path6(void *ctx, const int xdp, struct packet *p
     if (!bucket)
         return hook_pass(xdp);
     flow = flow_find6(bucket, &at);
-    if (!fast_knows((struct flow_head *)flow, hook_tos6(p), control))
+    if (!fast_is_valid((struct flow_head *)flow, hook_tos6(p), control))
         return FAST_SLOW;
     if (!fast_sends(ctx, xdp, p, &flow->head))
         return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);

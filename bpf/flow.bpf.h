@@ -195,7 +195,7 @@ static __always_inline __u64 flow_way(const struct flow_head *first, const struc
         way = (hash >> 28) * 3 >> 4;
     if (!positive)
         way = 3;
-    /* The compiler knows that it is below 4 and drops a plain &; the verifier does not know. */
+    /* The compiler derives that it is below 4 and drops a plain &; the verifier does not. */
     asm volatile("%0 &= 3" : "+r"(way));
     return way;
 }

@@ -38,7 +38,8 @@ static void take_global(struct cli *cli, struct grammar_item item, char *value)
         cli->socket = value;
 }
 
-/* An option and, when it stands apart, its value. Returns the number of words, 0: it is none. */
+/* An option and, when it is a word of its own, its value. Returns the number of words, 0: it is
+ * none. */
 static int take_option(struct typed *t, struct cli *cli, int at)
 {
     char *word = t->before[at], *equals = strchr(word, '=');

@@ -7,7 +7,7 @@
 
 struct kind {
     const char *name;                  /* "SERVICE" */
-    const char *help;                  /* what stands there */
+    const char *help;                  /* what is expected there */
     void (*complete)(struct offer *o); /* NULL: it is free */
 };
 

@@ -243,7 +243,7 @@ static bool has_marked(struct offer *o, const char *path, const json_t *node, co
     return json_array_size(json_object_get(rest, "names")) > 0;
 }
 
-/* "!" stands for all others, "@" for groups. Of many names only some come in a reply: both are
+/* "!" means all others, "@" groups. Of many names only some come in a reply: both are
  * offered before them. */
 static void offer_marks(struct offer *o, const char *path, const json_t *node)
 {

@@ -13,7 +13,7 @@ struct offer {
     char **words; /* arguments of the command before the word, options left out */
     int count;
     const char *word; /* typed so far */
-    const char *lead; /* what stands before it in the same argument: "--format=" */
+    const char *lead; /* the text before it in the same argument: "--format=" */
     bool only_there;  /* only what there is can be named: the command writes no value */
     bool in_line;     /* printed for a line of a shell: quoted, without the part before skip */
     size_t skip;

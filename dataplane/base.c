@@ -205,7 +205,7 @@ static int ask(const char *table, const char *chain, uint8_t message, uint16_t f
     /* The numbers of these attributes are 1 in each message, and 2 in those about rules. */
     static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
                       NFTA_RULE_CHAIN == 2,
-                  "as said");
+                  "as above");
     for (uint16_t i = 0; i < ARRAY_LEN(names) && names[i]; i++) {
         struct nlattr *a = (void *)((char *)&request + request.h.nlmsg_len);
         size_t size = strlen(names[i]) + 1;

@@ -2,7 +2,7 @@
  * treat the next packet as a first one, so no entry of the flow cache may outlive it by 100 ms.
  * Conntrack's events tell of each connection that ends; most end by themselves, long after their
  * last packet or with a FIN, and these the socket's filter leaves out: the sender of the request
- * stands in the message, and there is none.
+ * is in the message, and there is none.
  *
  * Surprise: a connection that began while no socket listened has no events; its entries ask
  * conntrack anew every 90 ms instead (bpf/slow.bpf.h, slow_fresh). */

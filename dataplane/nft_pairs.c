@@ -2,7 +2,7 @@
  * interface, and that to the rules which name these zones, or none. So a packet's interfaces are
  * looked up once, and no rule of another pair is evaluated.
  *
- * Note: the order of rules holds in each pair, since a rule without from or to stands in every pair
+ * Note: the order of rules holds in each pair, since a rule without from or to is in every pair
  * it is for. Pairs with the same rules have one chain, and so have equal stretches of rules. If
  * these rules are so mixed that they would have to be repeated too often, nothing is divided. */
 #include "dataplane/nft_pairs.h"

@@ -265,7 +265,7 @@ bool policy_set_in_ports(const struct policy_ports *ports, unsigned count, uint1
 /* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: why has the reason. */
 bool policy_text_parse_range(const char *text, struct policy_range *ret_range,
                              const char **ret_why);
-/* "80", "1024-65535", host order. false: what is wrong stands in why, a constant. */
+/* "80", "1024-65535", host order. false: the reason is in why, a constant. */
 bool policy_text_parse_ports(const char *text, struct policy_ports *ret_ports,
                              const char **ret_why);
 /* Appends an address, CIDR or range in nft's notation. */

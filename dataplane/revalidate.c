@@ -171,7 +171,7 @@ bool revalidate_idle(const struct revalidate *revalidate)
 }
 
 /* Nothing has changed in what accepted it. */
-static bool verdict_stands(const struct revalidate *revalidate, uint32_t mark, enum flow_hook hook)
+static bool verdict_holds(const struct revalidate *revalidate, uint32_t mark, enum flow_hook hook)
 {
     const struct revalidate_side *side = &revalidate->sides[hook];
     const struct policy_rule *rule;
@@ -203,7 +203,7 @@ bool revalidate_settled(const struct revalidate *revalidate, const struct flow *
         if (!may_be_at(&revalidate->sides[hook], flow->mark, hook))
             continue;
         known = true;
-        if (!verdict_stands(revalidate, flow->mark, hook))
+        if (!verdict_holds(revalidate, flow->mark, hook))
             return false;
     }
     return known;
@@ -355,7 +355,7 @@ enum revalidate_fate revalidate_flow(struct revalidate *revalidate, const struct
 
     if (!revalidate->track_alike && untracks(revalidate, flow, way))
         return REVALIDATE_UNTRACKED;
-    if (ended || !verdict_stands(revalidate, flow->mark, way->hook))
+    if (ended || !verdict_holds(revalidate, flow->mark, way->hook))
         fate = verdict(revalidate, flow, way);
     if ((revalidate->nat_alike && !ended) || !retranslates(revalidate, flow, way, ended))
         return fate;

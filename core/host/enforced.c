@@ -2,7 +2,7 @@
  * kept for the config service, whose disk may come back older than what it reported before: an
  * older tree must not be brought over what a newer one made without a user's decision.
  *
- * The file stands in the run directory and names the boot and the network namespace it is about:
+ * The file is in the run directory and names the boot and the network namespace it is about:
  * with either of them the kernel's state is another one, and the content of the file does not
  * matter. */
 #include "core/host/enforced.h"

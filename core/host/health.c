@@ -176,8 +176,8 @@ static void on_check(uv_timer_t *timer)
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
-    health->try_state = problem_stands(&health->problems, PROBLEM_STATE);
-    health->try_lock = problem_stands(&health->problems, PROBLEM_LOCK);
+    health->try_state = problem_is_set(&health->problems, PROBLEM_STATE);
+    health->try_lock = problem_is_set(&health->problems, PROBLEM_LOCK);
     uv_queue_work(health->host->loop, &health->work, on_check_work, on_checked);
 }
 

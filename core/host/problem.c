@@ -72,7 +72,7 @@ void problem_clear(struct orbitald *host, const char *key)
     changed(problems);
 }
 
-bool problem_stands(const struct host_problems *problems, const char *key)
+bool problem_is_set(const struct host_problems *problems, const char *key)
 {
     return find(problems, key) != NULL;
 }

@@ -38,7 +38,7 @@ void problem_set(struct orbitald *host, const char *key, enum health_level level
 /* Clears the problem of that key, if it is set. */
 void problem_clear(struct orbitald *host, const char *key);
 /* Whether that one is set. */
-bool problem_stands(const struct host_problems *problems, const char *key);
+bool problem_is_set(const struct host_problems *problems, const char *key);
 /* Adds all of them to the report. problems: may be NULL. */
 void problem_add_all(const struct host_problems *problems, struct health_report *report);
 

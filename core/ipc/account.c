@@ -77,9 +77,9 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
                                    struct orb_err *err)
 {
     unsigned own = account_connections(broker, user), count, kept = own + 1;
-    const char *whom = limit == LISTEN_CLIENTS ? ""
-                       : own                   ? " for users who have one"
-                                               : " for others than administrators";
+    const char *origin = limit == LISTEN_CLIENTS ? ""
+                         : own                   ? " for users who have one"
+                                                 : " for others than administrators";
     struct ipc_peer *leaves = one_of_most(broker, true, true, &count);
 
     if (leaves) {
@@ -93,7 +93,7 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
         kept = CLIENTS_KEPT;
     if (count <= kept) {
         orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s", broker->listen.clients,
-                 limit, whom);
+                 limit, origin);
         return NULL;
     }
     orb_fail(err, ORB_E_BUSY, "%s has %u connections, and other clients are waiting",

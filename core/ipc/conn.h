@@ -1,7 +1,7 @@
 /* A connection: a stream socket that carries frames both ways. It cuts what it reads into frames,
  * collects what is sent until the turn of the loop ends, holds back what the socket does not take,
- * and ends a connection whose other end does not read. It knows neither senders nor receivers nor
- * what frames mean: all that is its owner's, who learns of it by callbacks.
+ * and ends a connection whose other end does not read. It depends on neither senders nor receivers
+ * nor what frames mean: all that is its owner's, who learns of it by callbacks.
  *
  * A frame that came whole stays where it was read until the turn ends (turn_memory.h), so passing
  * it on copies nothing. Nothing is sent, read or called back after the end; the owner closes the

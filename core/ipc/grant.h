@@ -13,7 +13,7 @@ enum grant_kind { GRANT_CALL, GRANT_SUBSCRIBE };
 /* Does the capability allow it? interface: without @version. */
 bool grant_covers(const char *capability, enum grant_kind kind, const char *interface,
                   const char *name);
-/* Capabilities that come with this one, as what it stands for cannot be done without them: NULL
+/* Capabilities that come with this one, as it cannot be used without them: NULL
  * ends the list, which may be empty; constants. */
 const char *const *grant_implied(const char *capability);
 /* ORB_E_DENIED: the capability that service lacks. */

@@ -1,5 +1,5 @@
 /* Requests of one principal in flight at one provider. While such a record exists the provider
- * knows the principal (PEER was sent), until GONE. */
+ * was sent the principal (PEER), until GONE. */
 #ifndef CORE_IPC_INFLIGHT_H
 #define CORE_IPC_INFLIGHT_H
 

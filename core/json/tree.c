@@ -38,7 +38,7 @@ static int add_item(json_t *to, const struct json_item *item, const struct json_
 }
 
 /* Containers with long texts member by member. The text was scanned: it is well-formed, and no key
- * stands twice in an object. */
+ * occurs twice in an object. */
 static json_t *load_pausing(const char *text, size_t len, const struct json_limits *limits,
                             json_error_t *why)
 {

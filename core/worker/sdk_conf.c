@@ -3,8 +3,8 @@
  * returned ORB_LATER) an abort, or a prepare during start-up, is queued in one place.
  *
  * When the config service disconnects the worker undoes what was only prepared and attaches again:
- * only the successor knows how the transaction ended, and the difference is applied as a change of
- * whole parts. */
+ * only the successor has recorded how the transaction ended, and the difference is applied as a
+ * change of whole parts. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -61,7 +61,7 @@ static size_t bytes_of(const struct engine *e, const char *who)
     return n;
 }
 
-/* The newest stands first. NULL: who has none. */
+/* The newest is first. NULL: there is none. */
 static struct dump **oldest_of(struct engine *e, const char *who)
 {
     struct dump **oldest = NULL;

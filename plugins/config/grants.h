@@ -15,9 +15,9 @@ bool grants_is_service(const char *who);
 /* Whether the caller may read the value at path, an RFC 6901 pointer ("" is the whole tree). All
  * callers but services may. The check_ forms return ORB_E_DENIED naming the capability. */
 bool grants_reads(const struct engine_caller *caller, const char *path);
-/* 0 or ORB_E_DENIED: may it see what stands at path? */
+/* 0 or ORB_E_DENIED: may it see the value at path? */
 int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
-/* 0 or ORB_E_DENIED: may it change what stands at path? */
+/* 0 or ORB_E_DENIED: may it change the value at path? */
 int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
 /* grants_check_write() of every path the candidate changes (NULL: none); the first that it may
  * not is named. */

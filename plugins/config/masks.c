@@ -130,7 +130,7 @@ int masks_keep_secrets(const struct parts *parts, const struct overlay *overlay,
             json_array_set(copy, i, kept);
         else if (masked && masks_secret(parts, path, *list, i, &m))
             return orb_fail_at(err, ORB_E_SCHEMA, path,
-                               "\"" SECRET_MASK "\" in element %zu stands for a secret that is "
+                               "\"" SECRET_MASK "\" in element %zu replaces a secret that is "
                                "already configured, and no element there looks like this one; "
                                "give the secret itself",
                                i);

@@ -87,7 +87,7 @@ struct offers {
     json_t *names;
 };
 
-/* mark: what stands before the name, "@". */
+/* mark: the text before the name, "@". */
 static void offer(const struct offers *o, const char *mark, const char *name)
 {
     AUTO(buf) struct buf whole = {0};

@@ -313,7 +313,7 @@ static bool wants_name(const struct names *names, const char *name)
     return !strncmp(name, names->prefix, strlen(names->prefix));
 }
 
-/* Those of value that are there in o; value stands at path in its base, or, o NULL, is what is
+/* Those of value that are there in o; value is at path in its base, or, o NULL, is what is
  * there. */
 static void add_names(const struct names *names, json_t *value, const struct overlay *o,
                       const json_t *base, const char *path)

@@ -67,8 +67,8 @@ struct store_setup {
     void *step_arg;
     void (*progress)(
         void *arg); /* called with step_arg for each record that is read; may be NULL */
-    /* The newest revision applied to the kernel, as far as the host knows; 0: unknown. An older one
-     * is not handed out before a user accepts it. */
+    /* The newest revision applied to the kernel, as far as known to the host; 0: unknown. An older
+     * one is not handed out before a user accepts it. */
     uint64_t enforced;
     uint64_t enforced_id; /* its history_id() as reported; another one: another history */
     /* A transaction that was refused and could not be undone; 0: none. */

@@ -91,7 +91,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
 
         if (!now)
             return orb_fail_at(e->err, ORB_E_SCHEMA, path,
-                               "\"" SECRET_MASK "\" stands for a secret that is already "
+                               "\"" SECRET_MASK "\" replaces a secret that is already "
                                "configured, and there is none");
         *value = now;
         return 0;

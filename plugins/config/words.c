@@ -123,7 +123,7 @@ void words_free(struct words *w)
     free(w);
 }
 
-static bool stands_alone(const char *text, const char *at, size_t len)
+static bool is_alone(const char *text, const char *at, size_t len)
 {
     return (at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]);
 }
@@ -135,7 +135,7 @@ static size_t secret_at(const struct words *w, const char *text, const char *at,
         size_t len = w->lengths[i];
 
         if (len <= left && json_object_getn(w->secrets, at, len) &&
-            (len >= ANYWHERE || stands_alone(text, at, len)))
+            (len >= ANYWHERE || is_alone(text, at, len)))
             return len;
     }
     return 0;

@@ -17,7 +17,7 @@
 #include "plugins/routing/why.h"
 
 #define CONFLICT "the kernel has a route of this destination and metric that is not ours"
-#define BEHIND "a route of this destination and metric that is not ours stands before it"
+#define BEHIND "a route of this destination and metric that is not ours precedes it"
 #define JOINED "something else keeps adding next hops to it"
 
 struct pass {

@@ -158,8 +158,8 @@ static int check_rule(const struct reach *reach, const struct reach *before,
 {
     char path[ORB_ERR_PATH];
 
-    if (!*rule->interface || reach_knows(reach, rule->interface) ||
-        (!rule->changed && !reach_knows(before, rule->interface)))
+    if (!*rule->interface || reach_has_interface(reach, rule->interface) ||
+        (!rule->changed && !reach_has_interface(before, rule->interface)))
         return 0;
     policy_rule_path(rule, path, sizeof(path));
     orb_pointer_add(path, sizeof(path), "interface");

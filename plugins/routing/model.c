@@ -97,8 +97,8 @@ int model_read_route(const cJSON *item, const struct table_want *table, struct r
         if (route->hops[i].metric >= LAST_METRIC)
             return place_refuse(
                 err, route, &route->hops[i],
-                "expected a metric below 4278198272, which is the one of what stands "
-                "behind the next hops");
+                "expected a metric below 4278198272, that of the route after all next "
+                "hops");
     }
     if (!route->last && !route->hop_count)
         return place_refuse(

@@ -262,7 +262,7 @@ static bool is_neighbour(const struct hop_want *hop)
            (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway));
 }
 
-bool reach_knows(const struct reach *reach, const char *name)
+bool reach_has_interface(const struct reach *reach, const char *name)
 {
     return configured(reach, name) || rtnl_link_find(&reach->kernel->links, name);
 }
@@ -274,7 +274,7 @@ enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
 
     if (unfit != FIT_YES)
         return unfit;
-    if (*hop->interface && !reach_knows(reach, hop->interface))
+    if (*hop->interface && !reach_has_interface(reach, hop->interface))
         return FIT_NO_INTERFACE;
     if (item && !is_enabled(item))
         return FIT_OFF;

@@ -50,7 +50,7 @@ int reach_make(const struct kernel *kernel, const cJSON *interfaces,
 void reach_fini(struct reach *reach);
 
 /* Is there an interface of this name, configured or in the kernel? */
-bool reach_knows(const struct reach *reach, const char *name);
+bool reach_has_interface(const struct reach *reach, const char *name);
 /* By the configuration: a missing or broken link changes nothing, it may come back. */
 enum fit reach_fit(const struct reach *reach, const struct hop_want *hop);
 /* Is it an address of this machine, by the configuration? */

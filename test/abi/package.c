@@ -25,7 +25,7 @@ static int on_hello(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
 
     cJSON_AddStringToObject(out, "word", state ? state->word : "");
     cJSON_AddStringToObject(out, "peer", peer->name);
-    cJSON_AddBoolToObject(out, "knows", ORB_HAS(peer, opened_us));
+    cJSON_AddBoolToObject(out, "has-opened", ORB_HAS(peer, opened_us));
 #ifdef ASK_FUTURE
     cJSON_AddBoolToObject(out, "future", ORB_HAS(peer, future));
 #endif

@@ -12,7 +12,7 @@ enum { HELLO = 1, PREPARE, APPLY, ABORT };
 static void expect_hello(struct fakehost *h, const char *word, const char *more)
 {
     AUTO_FREE char *want =
-        buf_format("{\"word\":\"%s\",\"peer\":\"eve\",\"knows\":true%s}", word, more);
+        buf_format("{\"word\":\"%s\",\"peer\":\"eve\",\"has-opened\":true%s}", word, more);
     struct fakeframe f;
 
     package_ask(h, HELLO, 9, "{}", FRAME_REP, &f);

@@ -238,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(data, size, 0, &first);
     ask(data, size, 0xff, &second);
     must(first.len == second.len && (!first.len || !memcmp(first.data, second.data, first.len)),
-         "what is read depends on what stands behind the message");
+         "what is read depends on the bytes after the message");
     must_fit(first.len, 1024 + SUSPECTS_BYTES, 256, size);
     must_end(before, MOST_MS, size);
     return 0;

@@ -77,7 +77,7 @@ def bpffs():
 NEEDS = {
     "root": (root, "root: run it with sudo"),
     "namespaces": (namespaces, "mount and network namespaces of its own (CAP_SYS_ADMIN)"),
-    "landlock": (landlock, "Landlock, which the sandbox of packages stands on: the kernel has it since "
+    "landlock": (landlock, "Landlock, which the sandbox of packages needs: the kernel has it since "
                  "5.13, containers often forbid it (seccomp)"),
     "settings": (settings, "a writable /proc/sys/net; containers often have it read-only"),
     "bpf": (bpf_call, "bpf(2), which the fast path is made with (CAP_BPF)"),

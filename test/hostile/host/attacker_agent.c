@@ -21,7 +21,7 @@ static unsigned number_of(const cJSON *of, const char *name, unsigned otherwise)
     return cJSON_IsNumber(n) ? (unsigned)n->valuedouble : otherwise;
 }
 
-/* The member, in which "@" stands for as many "x" as the member fill. */
+/* The member, in which "@" is replaced by as many "x" as the member fill. */
 static char *filled(const cJSON *of, const char *name)
 {
     const char *text = text_of(of, name);

@@ -1,4 +1,4 @@
-"""Contracts that are expensive on purpose: name -> (definitions, schema, the value that hurts). A value's "@" stands for FILL times "x", so that large values pass as a short order."""
+"""Contracts that are expensive on purpose: name -> (definitions, schema, the value that hurts). A value's "@" is replaced by FILL times "x", so that large values pass as a short order."""
 
 FILL = 180000
 

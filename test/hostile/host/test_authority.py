@@ -337,7 +337,7 @@ def limits(box, watch):
     box.until(5, lambda: [box.json("service", "show", "v-greedy", "sandbox").get("plan", box.json("service", "show", "v-greedy", "sandbox"))[k]
                           for k in ("memory", "files", "threads")] == [512 << 20, 256, 3], "the control: the configuration moves them")
     members = box.call("config@1", "schema", {"path": "/services/v-greedy/limits"})["members"]
-    expect({"memory", "files", "stop-ms"} <= set(members), f"completion knows {list(members)}")
+    expect({"memory", "files", "stop-ms"} <= set(members), f"completion has {list(members)}")
     commit(box, ("/services/v-greedy/limits", None))
 
 

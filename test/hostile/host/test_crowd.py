@@ -81,7 +81,7 @@ def metrics(box):
     text = "".join(pages)
     expect(len(pages) > 2 and max(len(p) for p in pages) < 120_000, f"control: {[len(p) for p in pages]}")
     families = re.findall(r"^# TYPE (\S+)", text, re.M)
-    expect(len(families) == len(set(families)), "a family stands twice")
+    expect(len(families) == len(set(families)), "a family occurs twice")
     for name in CROWD:
         mine = len(re.findall(rf'^orbital_service_m\S+{{service="{name}"}} 1.5$', text, re.M))
         expect(mine == 64, f"{name} has {mine} of its 64 metrics")

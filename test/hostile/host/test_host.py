@@ -76,7 +76,7 @@ def log_words(box, watch):
             raise Failed(f"line {n + 1} of log.jsonl is no record: {line[:120]}") from None
         expect(not (record["service"] == "config" and record["event"] == "forged"), "a record of config was forged")
     text = open(f"{box.dir}/log", "rb").read()
-    expect(b"\x1b" not in text, "an escape sequence stands in the daemon's log")
+    expect(b"\x1b" not in text, "an escape sequence is in the daemon's log")
     expect(not re.search(rb"(?m)^notice  config       forged", text), "a line of the daemon's log was forged")
     shown = box.ctl("logs", "--service", name, ok=False)
     expect(shown.returncode == 0 and "\x1b" not in shown.stdout, f"orbctl logs: {shown.stderr or 'an escape sequence reaches the terminal'}")
@@ -91,12 +91,12 @@ def metric_words(box, watch):
     for line in text.splitlines():
         if line.startswith("# TYPE "):
             family = line.split()[2]
-            expect(family not in families, f"the family {family} stands twice")
+            expect(family not in families, f"the family {family} occurs twice")
             families.add(family)
         elif not line.startswith("# "):
             key, value = line.rsplit(" ", 1)
             expect(re.fullmatch(r"[a-z_0-9]+(\{[^{}]*\})?", key) and (float(value) >= 0), f"bad line: {line}")
-            expect(key not in series, f"{key} stands twice")
+            expect(key not in series, f"{key} occurs twice")
             series.add(key)
     expect(text.endswith("# EOF\n") and text.count("# EOF") == 1, "the end is forged")
     ups = [line for line in text.splitlines() if line.startswith(f'orbital_service_up{{service="{name}"}}')]

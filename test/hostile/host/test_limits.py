@@ -171,7 +171,7 @@ def stays_below(box):
     def letter():
         with open(f"/proc/{pid}/stat") as f:
             return f.read().rsplit(")", 1)[1].split()[0]
-    box.until(20, lambda: any(letter() == "T" for _ in range(500)), "it stands still while it is counted, now and then")
+    box.until(20, lambda: any(letter() == "T" for _ in range(500)), "it is stopped while it is counted, now and then")
     box.until(5, lambda: letter() in "SR", "and goes on")
     expect(not box.json("service", "show", "v-state-files", "crashes")["crashes"], "it was ended")
     box.ctl("service", "stop", "v-state-files")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The datastore of a real appliance rots, is emptied, put back as root, or stands on a disk that takes
+"""The datastore of a real appliance rots, is emptied, put back as root, or is on a disk that takes
 nothing: what runs, what the kernel keeps, what a user sees and can do."""
 import json
 import os

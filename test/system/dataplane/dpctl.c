@@ -135,7 +135,7 @@ static int age(const char *bpffs, struct orb_err *err)
 static int make_link(int program, bool netfilter, const char *where, bool egress)
 {
     LIBBPF_OPTS(bpf_link_create_opts, options);
-    struct { /* of Linux 6.4, behind what libbpf knows of */
+    struct { /* of Linux 6.4, newer than libbpf's definition */
         uint32_t program, target, attach_type, flags;
         uint32_t family, hook;
         int32_t priority;

@@ -1,10 +1,10 @@
 """Many conversations at once that go on while policies change, for tests of what a change does to them.
 
-  running.py serve ADDRESS,… PORT,…   UDP and TCP on each; every answer reports who got the question, from whom, and
+  running.py serve ADDRESS,… PORT,…   UDP and TCP on each; every answer reports who got the question, from which address, and
                                       its number. TCP answers, and those from port 5040, also come unasked, as
                                       from a server that streams.
   running.py talk PATH                table from standard input: {name: [protocol, host, port]}; each asks every
-                                      20 ms; what came stands in PATH, made anew 50 times a second
+                                      20 ms; the answers are in PATH, made anew 50 times a second
 """
 import json
 import os
@@ -22,7 +22,7 @@ def family_of(address):
 def stream(c, line, lock):
     try:
         while True:
-            time.sleep(0.01)  # the point: it speaks without being asked
+            time.sleep(0.01)  # the point: it sends without being asked
             with lock:
                 c.sendall(f"{line} -\n".encode())
     except OSError:
@@ -51,7 +51,7 @@ def accept(listener):
 def stream_plain(u, peers):
     own = u.getsockname()
     while True:
-        time.sleep(0.001)  # the point: it speaks without being asked, and more often than it is
+        time.sleep(0.001)  # the point: it sends without being asked, and more often than it is
         for peer in list(peers):
             try:
                 u.sendto(f"{own[0]} {own[1]} {peer[0]} -\n".encode(), peer)

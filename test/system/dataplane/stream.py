@@ -1,5 +1,5 @@
 """A UDP conversation that goes on in the background: a question each 10 ms from a fixed port, every answer noted
-with its time. Under test: when it stands still, and who answers."""
+with its time. Under test: when it stops, and which host answers."""
 import json
 import os
 import sys
@@ -54,7 +54,7 @@ class Stream:
             return [0.0, 0, ""]
 
     def flows(self, who="", within=30.0):
-        """Waits for answers after now, of whom; the seconds it took, None: none came."""
+        """Waits for answers after now, from a host; the seconds it took, None: none came."""
         begun = time.monotonic()
         while time.monotonic() - begun < within:
             at, _, shown = self.last()
@@ -63,7 +63,7 @@ class Stream:
             time.sleep(0.005)
         return None
 
-    def stands(self, since, quiet=0.25, within=30.0):
+    def stopped(self, since, quiet=0.25, within=30.0):
         """Waits until nothing came for that long; seconds from since to the last answer, None: it flows on."""
         while time.monotonic() - since < within:
             at = self.last()[0]

@@ -1,4 +1,4 @@
-"""Conversations for tests that compare what arrives: a server on many ports that tells who asked whom, and
+"""Conversations for tests that compare what arrives: a server on many ports that reports both addresses of a request, and
 a client that holds a whole table of conversations in one process.
 
   talks.py serve PORT...   TCP and UDP, both families; "ready" when all listen

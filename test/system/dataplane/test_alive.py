@@ -15,7 +15,7 @@ SERVER, PORT = "10.200.2.2", 5004
 RULES = {"10": {"from": "lan", "to": "wan", "action": "accept"}}
 EVENTS = 20000  # each twice; they fill a buffer of 16 MiB
 HOLDER = os.path.join(os.path.dirname(lab.ASSURED), "rtnl_held.py")
-WITHIN = 60  # seconds, for what hangs: what goes on without a heartbeat never stands still
+WITHIN = 60  # seconds, for what hangs: traffic that continues without a heartbeat never stops
 stream.answer(L, L.server, SERVER, PORT, "server")
 
 
@@ -40,8 +40,8 @@ def carried(d):
 def obeyed(mode, talk, when):
     """Another program refuses the conversation, and lets it go on."""
     refuse()
-    lab.check(f"{mode}: {when}: what another program refuses stands still",
-              talk.stands(time.monotonic(), within=WITHIN) is not None)
+    lab.check(f"{mode}: {when}: what another program refuses stops",
+              talk.stopped(time.monotonic(), within=WITHIN) is not None)
     nft("delete table inet others")
     lab.check(f"{mode}: {when}: without it the conversation goes on", talk.flows() is not None)
 

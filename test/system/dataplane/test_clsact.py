@@ -97,7 +97,7 @@ if lab.HAS_TCX:
     d = L.dpctl()
     d.apply(lab.policy("tcx", RULES))
     check("a daemon on a kernel with tcx takes it away", "r0", 0, 0)
-    d.say("tend")  # until then what stood there is another program's
+    d.say("tend")  # until then the former object there is another program's
     lab.check("and refuses by tcx", refused(d) == 50)
     d.kill()
 d = L.dpctl("no-tcx")

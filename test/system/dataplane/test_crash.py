@@ -65,7 +65,7 @@ def table():
 
 
 def about():
-    """What the table says about itself; each transaction of the daemon changes it."""
+    """The description in the table; each transaction of the daemon changes it."""
     return L.run(L.router, ["nft", "-s", "list", "chain", "inet", "orbital", "about"])
 
 
@@ -173,7 +173,7 @@ def late():
     lab.sh(f"prlimit --pid {pid} --nofile={len(os.listdir(f'/proc/{pid}/fd')) + 8}:4096")
     d.apply(lab.policy("tcx", ALLOW))
     port = d.status()["ports"]["r0"]
-    lab.check(f"what cannot be loaded stands at the port: {port}",
+    lab.check(f"the port has the reason why it cannot be loaded: {port}",
               port["mode"] == "off" and "Too many open files" in port["reason"] and pins() == {"beat", "probe"})
     lab.check("meanwhile nftables forwards", L.talk("tcp", V4, 5000, 3)[0] == 3)
     lab.sh(f"prlimit --pid {pid} --nofile=4096:4096")
@@ -188,7 +188,7 @@ def late():
     before = programs()
     os.unlink(os.path.join(L.bpffs, "prog_xdp"))
     d = L.dpctl()
-    lab.check(f"a link that stands there has its program from the beginning: {before} {programs()}",
+    lab.check(f"a link that is there has its program from the beginning: {before} {programs()}",
               d.hello == "ready adopted" and "xdp" in pins() and programs() != before)
     d.apply(lab.policy("xdp", ALLOW))
     lab.check("and forwards", L.talk("tcp", V4, 5000, 3)[0] == 3 and d.status()["ports"]["r0"]["mode"] == "xdp")

@@ -78,7 +78,7 @@ def kind_of(what):
 def obeys(d, mode, talk, what):
     come, go, why = FOREIGN[what]
     come()
-    took = talk.stands(time.monotonic())
+    took = talk.stopped(time.monotonic())
     lab.check(f"{mode}: {what} that refuses is obeyed after {took if took is None else round(took, 2)} s",
               took is not None and took < OBEYS)
     shown = reasons(d)
@@ -106,7 +106,7 @@ def new_element(mode, talk):
         "{ type filter hook forward priority -10; }; add rule inet ban c ip saddr @bad drop")
     lab.check(f"{mode}: a blocker without an address to block", talk.flows() is not None)
     nft("add element inet ban bad { 10.200.2.2 }")
-    took = talk.stands(time.monotonic())
+    took = talk.stopped(time.monotonic())
     lab.check(f"{mode}: one who is banned is cut off", took is not None and took < OBEYS)
     nft("delete table inet ban")
     lab.check(f"{mode}: and answers when the ban is gone", talk.flows() is not None)
@@ -116,7 +116,7 @@ def programs(d, mode, talk, places):
     """A BPF program of another owner. The kernel sends no events: a thread looks."""
     for where, port in places:
         d.say(f"other-{where} {port}")
-        took = talk.stands(time.monotonic())
+        took = talk.stopped(time.monotonic())
         lab.check(f"{mode}: a program, {where} {port}, is obeyed after {took if took is None else round(took, 2)} s",
                   took is not None and took < OBEYS)
         d.say(f"other-{where}")

@@ -152,7 +152,7 @@ def swap(mode, talk, number):
     lab.check(f"{mode}: a conversation by the first uplink", talk.flows("server") is not None)
     lab.sh(f"ip -n {L.server} link set s0 address 02:00:00:00:00:{number:02x}")
     since = time.monotonic()
-    talk.stands(since, 0.1)
+    talk.stopped(since, 0.1)
     took = talk.flows("server", 120)
     took = None if took is None else time.monotonic() - since
     lab.check(f"{mode}: a silently swapped router to {talk.host} costs {took if took is None else round(took, 2)} s",

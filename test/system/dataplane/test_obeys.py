@@ -217,7 +217,7 @@ def short(d, mode):
     end, lost = time.monotonic() + 3, 0
     while time.monotonic() < end:
         lost += talk.ask(0.3) == "-"
-    lab.check(f"{mode}: it goes on while the other end speaks, {lost} lost", lost == 0)
+    lab.check(f"{mode}: it goes on while the other end sends, {lost} lost", lost == 0)
     end = time.monotonic() + GIVE_UP_S
     while str(PUSHED) in lab.sh(f"ip netns exec {L.router} conntrack -L -p udp 2>/dev/null") and time.monotonic() < end:
         time.sleep(0.1)

@@ -236,7 +236,7 @@ def invalid(mode, d, port):
     want = sorted([*(f"4000 5010 {flags}" for flags in (0, 3, 0x12)), "4001 5010 2"])
     lab.check(f"{mode}: what conntrack calls invalid passes by a rule only {arrived}", arrived == want)
     found = records.all()
-    lab.check(f"{mode}: and stands in the log {dict(found)}",
+    lab.check(f"{mode}: and is in the log {dict(found)}",
               found == {json.dumps(["orbital rule 1: odd: ", 4, TCP, 5010, *F]): 4})
 
 

@@ -156,7 +156,7 @@ ROWS.update({
     "its MAC address might be refused": ("tcp", S, 5009, f"{S} 5009", f"{S} 5009"),
     "target": ("udp", ROUTER, 8001, f"{S} 5020", f"{S2} 5020 {OWN}"),
     "target of TCP": ("tcp", ROUTER, 8002, f"{S} 5020", "reset"),
-    "target of one that speaks unasked": ("udp", ROUTER, 5040, f"{S} 5040", f"{S2} 5040 {OWN}"),
+    "target of one that sends unasked": ("udp", ROUTER, 5040, f"{S} 5040", f"{S2} 5040 {OWN}"),
     "target is deleted": ("udp", ROUTER, 8003, f"{S} 5021", "ends"),
     "port of the target": ("udp", ROUTER, 8004, f"{S} 5022", f"{S} 5025"),
     "range is shifted": ("udp", ROUTER, 8006, f"{S} 5024", f"{S} 5025"),
@@ -202,10 +202,10 @@ def look(mode, talk, rows):
         elif row[4] not in ("ends", "resumes"):
             talk.until(f"{mode}: {n}: it is translated anew",
                        lambda c, t, row=row: flows(c, t) and c["shown"].startswith(row[4]), [n])
-    stands(talk, f"{mode}: it ends", [n for n, row in rows.items() if row[4] in ("ends", "resumes")])
+    expect_stopped(talk, f"{mode}: it ends", [n for n, row in rows.items() if row[4] in ("ends", "resumes")])
 
 
-def stands(talk, what, names):
+def expect_stopped(talk, what, names):
     """Nothing came for a while, where another 50 answers would have."""
     for n in names:
         talk.until(f"{what}: {n}", lambda c, _: time.monotonic() - c["at"] > 0.5, [n])
@@ -269,7 +269,7 @@ for mode in ("off", "tcx", "xdp"):
     moved = lab.policy(mode, BEFORE_RULES, **BEFORE_NAT)
     moved["zones"] = {"lan": {"interfaces": ["r0"]}, "wan": {"interfaces": ["r9"]}, "dmz": {"interfaces": ["r1"]}}
     d.apply(moved)
-    stands(client, f"{mode}: it ends with its zone's interface",
+    expect_stopped(client, f"{mode}: it ends with its zone's interface",
            [n for n, row in ROWS.items() if row[4] == "stays" and not n.startswith("input")])
     client.until(f"{mode}: what has nothing to do with it stays", flows, ["input: another one"])
     d.apply(before)

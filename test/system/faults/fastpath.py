@@ -94,6 +94,6 @@ def detach(path):
 
 
 def attach_xdp(program, ifindex):
-    """A descriptor of a new link by which the program stands at an interface, which ends with it. It is one of the network
+    """A descriptor of a new link by which the program is attached to an interface, which ends with it. It is one of the network
     namespace this thread is in."""
     return bpf(LINK_CREATE, struct.pack("=IIII", program, ifindex, ATTACH_XDP, 0))

@@ -166,7 +166,7 @@ def readers(box):
     expect(len(busy) >= each, f"others get {len(busy)} answers, and each who reads {each:.0f}")
 
 
-def stood_never(box):
+def never_stopped(box):
     text = box.ctl("metrics").stdout
     worst = float(next(line.split()[1] for line in text.splitlines() if line.startswith("orbital_loop_stall_max_seconds ")))
     print(f"# the longest turn took {worst * 1000:.1f} ms")
@@ -186,5 +186,5 @@ with Box(build, "budget", links=[("lan0", "lan0p")]) as box:
     tap.test("ugly, huge and costly packages are refused alone, and the configuration works", ugly, box)
     tap.test("packages that ask for all there may be leave room for the others", full, box)
     tap.test("others are served while twenty read logs", readers, box)
-    tap.test("the loop never computed for long", stood_never, box)
+    tap.test("the loop never computed for long", never_stopped, box)
 tap.end()

@@ -161,7 +161,7 @@ def away(box):
         done = box.ctl("--wait", "0", "show", "health", ok=False)
     finally:
         box.daemon.send_signal(signal.SIGCONT)
-    expect(done.returncode == 2 and "failed" in done.stdout, f"a daemon that stands: {done}")
+    expect(done.returncode == 2 and "failed" in done.stdout, f"a stopped daemon: {done}")
     env["ORBITAL_SOCKET"] = "/" + "x" * 200
     expect(run(f"{build}/orbctl", "whoami", check=False, env=env).returncode == 2, "a long path")
     env["ORBITAL_SOCKET"] = f"{box.dir}/run/control.sock"

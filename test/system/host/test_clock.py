@@ -347,7 +347,7 @@ def tokens_that_expire(box):
     expect('"lasting"' in status(token), "the other one went, too")
     shown = [line.split() for line in box.ctl("token", "list").stdout.splitlines()]
     expect(["brief", "viewer", "expired"] in [w[:3] for w in shown] and ["lasting", "viewer", "never"] in shown, f"{shown}")
-    box.until(10, lambda: '"expired":true' in open(f"{box.dir}/state/auth/tokens.json").read(), "the file knows it")
+    box.until(10, lambda: '"expired":true' in open(f"{box.dir}/state/auth/tokens.json").read(), "the file has it")
     box.set_clock(0)
     box.ctl("config", "set", "/system/tokens/expires", "30d")
     box.ctl("config", "commit")
@@ -362,7 +362,7 @@ def tokens_that_expire(box):
     expect("expected hours or days" in done.stderr, f"{done}")
     box.set_clock(14 * 3600 + 7200)
     box.until(10, lambda: box.records("--audit", "--grep", "token-expired.*first"), "the next one ends in its time, too")
-    box.until(10, lambda: '"name":"first"' in open(f"{box.dir}/state/auth/tokens.json").read().split('"expired":true')[-2], "the file knows that")
+    box.until(10, lambda: '"name":"first"' in open(f"{box.dir}/state/auth/tokens.json").read().split('"expired":true')[-2], "the file has that")
     box.set_clock(-YEARS)
     box.kill(signal.SIGTERM)
     box.start(wait=False)

@@ -718,8 +718,8 @@ with Box("health") as box:
     box.kill(signal.SIGTERM)
     box.start()
     for service, level, words in STILL:
-        if wanted(f"{service} stands still"):
-            tap.test(f"{level}: {service} stands still, and is restarted", still, box, service, words)
+        if wanted(f"{service} is stopped"):
+            tap.test(f"{level}: {service} is stopped, and is restarted", still, box, service, words)
     for name, function in (("degraded: a service runs on trial", on_trial),
                            ("degraded: the table of connections is full", connections_full),
                            ("degraded: the clock is not set", clock_unset)):

@@ -1,6 +1,6 @@
 """test_completion.py BUILD - the values of each path, as completion and help show them: every member of /interfaces, /routing and
 /firewall has a type and a description, every value shows its possible values, and each expression of expressions.py is offered where
-it stands, taken by a commit and described."""
+it is, accepted by a commit and described."""
 import json
 import os
 import re

@@ -59,7 +59,7 @@ def one_before_ours_at_start_loses_the_place_too():
         w.stop()
 
 
-def a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes():
+def a_route_of_ours_that_goes_while_another_precedes_it_is_the_one_that_goes():
     box = Box(FOUR)
     with box as (ns, w):
         w.kill()
@@ -79,7 +79,7 @@ def a_route_that_another_program_keeps_replacing_is_reported():
             if not any(r.get("gateway") == "192.0.2.66" for r in shown(ns)):
                 ns.ip("route", "prepend", "default", "via", "192.0.2.66")
             w.ping()
-        assert "stands before it" in w.problems[at]["what"], w.problems[at]
+        assert "precedes it" in w.problems[at]["what"], w.problems[at]
         w.commit(interfaces={n: {"addresses": a} for n, a in LINKS.items()},
                  routing={"static": {**FOUR, "10.21.0.0/16": {"reject": True}}})
         assert at in w.problems, "a commit beside it does not make it right"
@@ -161,7 +161,7 @@ def a_flushed_table_gets_the_networks_of_our_addresses_back():
         w.stop()
 
 
-def a_default_route_by_router_advertisement_stands_behind_ours():
+def a_default_route_by_router_advertisement_follows_ours():
     box = Box({})
     with box as (ns, w):
         ns.ip("-6", "route", "add", "default", "via", "fe80::99", "dev", "lan0", "proto", "ra", "metric",
@@ -192,9 +192,9 @@ def a_peer_of_a_foreign_address_may_be_a_next_hop():
 
 
 main([a_flushed_table_gets_the_networks_of_our_addresses_back,
-      a_default_route_by_router_advertisement_stands_behind_ours,
+      a_default_route_by_router_advertisement_follows_ours,
       a_peer_of_a_foreign_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
-      a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes,
+      a_route_of_ours_that_goes_while_another_precedes_it_is_the_one_that_goes,
       a_route_that_another_program_keeps_replacing_is_reported, next_hops_that_are_taken_or_joined_are_put_right,
       a_nexthop_object_in_place_of_ours_loses_it,
       routes_for_a_tos_or_a_source_conflict_with_none])

@@ -198,7 +198,7 @@ def a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everythi
         w.stop()
 
 
-def a_link_that_stands_on_another_may_come_first_in_a_commit():
+def a_link_on_top_of_another_may_come_first_in_a_commit():
     with Box({}) as (ns, w):
         ns.ip("link", "add", "above0", "link", "wan0", "type", "macvlan")
         w.commit(interfaces={"above0": {"addresses": ["10.6.0.1/24"], "mtu": 9000}, "wan0": {"mtu": 9000}})
@@ -345,7 +345,7 @@ main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
       lost_addresses_come_back_and_link_events_are_published, list_shows_links,
       each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit,
       a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everything,
-      a_link_that_stands_on_another_may_come_first_in_a_commit,
+      a_link_on_top_of_another_may_come_first_in_a_commit,
       a_commit_is_refused_only_for_what_it_changes, the_order_of_addresses_is_the_configurations,
       settings_of_links_are_kept_and_given_back, a_flushed_link_gets_its_link_local_address_back,
       a_duplicate_ipv6_address_is_reported_and_used_when_it_is_free,

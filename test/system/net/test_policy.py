@@ -32,7 +32,7 @@ def table(ns, number, family="-4"):
     return {r["dst"]: r for r in found}
 
 
-def a_rule_sends_whom_it_names_by_another_table():
+def a_rule_selects_another_table():
     tree = {"static": MAIN, "tables": {"guests": GUESTS}, "policy": {
         "10": {"from": "10.1.0.128/25", "table": "guests"},
         "20": {"interface": "lan0", "mark": "0x10/0xf0", "table": "guests"},
@@ -260,7 +260,7 @@ def what_no_router_can_be_is_refused_before_anything_changes():
         w.stop()
 
 
-main([a_rule_sends_whom_it_names_by_another_table, a_changed_rule_is_never_missing,
+main([a_rule_selects_another_table, a_changed_rule_is_never_missing,
       rules_of_others_stay_and_ours_come_back, a_table_loses_a_next_hop_without_cable_and_falls_through,
       wrong_policies_are_refused_with_path_and_reason, the_same_router_address_on_two_links,
       the_preferred_source_is_used_and_its_absence_costs_no_route,

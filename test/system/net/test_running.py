@@ -45,7 +45,7 @@ class Box(Appliance):
         self.until(15, lambda: all(c["at"] > since and not c["error"] for n, c in self.talk().items()
                                    if n in names), f"{names} go on")
 
-    def stands(self, *names):
+    def stopped(self, *names):
         self.until(10, lambda: all(time.monotonic() - c["at"] > 0.4 for n, c in self.talk().items()
                                    if n in names), f"{names} end")
 
@@ -60,7 +60,7 @@ def a_commit_that_is_not_confirmed(box):
     box.ctl("config", "set", "firewall", "groups", "banned", "addresses", PEER)
     shown = box.ctl("config", "commit", "--confirm", "4").stdout
     expect("ended 2 running connections: 2 refused, 0 translated" in shown, f"the commit reports how many: {shown}")
-    box.stands("session", "query")
+    box.stopped("session", "query")
     box.flows("session", "query")  # the same connection, after the commit was taken back
     expect(box.ended() == (2, 2), f"two are counted: {box.ended()}")
 
@@ -84,7 +84,7 @@ def services_that_restart(box):
 def a_member_joins_a_group(box):
     box.ctl("config", "set", "firewall", "groups", "banned", "addresses", PEER)
     box.ctl("config", "commit")
-    box.stands("session", "query")
+    box.stopped("session", "query")
 
 
 need_root()

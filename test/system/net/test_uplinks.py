@@ -67,7 +67,7 @@ def a_pulled_cable_takes_its_next_hop_away_until_it_is_back():
         w.stop()
 
 
-def a_backup_route_takes_over_and_a_blackhole_stands_behind_it():
+def a_backup_route_takes_over_and_a_blackhole_follows_it():
     static = {"0.0.0.0/0": {"next-hops": {"192.0.2.1": {"metric": 10}, "203.0.113.1": {"metric": 20}},
                             "blackhole": True},
               "::/0": {"next-hops": {"2001:db8:2::1": {"metric": 10}, "2001:db8:3::1": {"metric": 20}},
@@ -273,7 +273,7 @@ def lost_events_are_made_up_for():
 
 main([a_missing_uplink_leaves_the_other_at_start,
       a_pulled_cable_takes_its_next_hop_away_until_it_is_back,
-      a_backup_route_takes_over_and_a_blackhole_stands_behind_it,
+      a_backup_route_takes_over_and_a_blackhole_follows_it,
       a_commit_beside_a_broken_uplink_is_taken,
       an_uplink_that_gets_its_address_by_others_may_be_away,
       a_router_outside_of_the_network_is_reached_by_its_interface, routes_that_refuse_say_how,

@@ -157,5 +157,5 @@ LOOKS = [(r" mtu (lock )?700", [(700, 1, ""), (620, 1, "")]), (r" mtu (lock )?12
 
 def looks(text):
     """What the conversation sends after a change, as (size, times, how)."""
-    first = [(20, 1, "unasked")] if text.startswith('["foreign", "conntrack ') else []  # the other end, whom no rule may let in
+    first = [(20, 1, "unasked")] if text.startswith('["foreign", "conntrack ') else []  # the other end, which no rule may let in
     return first + [(20, 2, "")] + next((list(more) for what, more in LOOKS if re.search(what, text)), [])

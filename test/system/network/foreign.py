@@ -115,7 +115,7 @@ def more(r, s, wan):
 
 
 def devices(r, s, wan):
-    """What stands at single interfaces: chains, programs, filters, disciplines."""
+    """Objects at single interfaces: chains, programs, filters, disciplines."""
     port = f"{s['proto']} dport {s['dport']}" if s["proto"] in ("tcp", "udp") else f"meta l4proto {s['proto']}"
     priority = r.choice([-310, 10])
     four, six = f"match ip dport {s['dport']} 0xffff", wire.is6(s["src"])

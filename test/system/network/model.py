@@ -1,5 +1,5 @@
 """What a configuration decides about a conversation, by its documentation: a second opinion beside the worlds,
-which all load one nftables text. It knows the first packet of a connection that is forwarded; of what it does not
+which all load one nftables text. It models the first packet of a connection that is forwarded; of what it does not
 know (None) it has no answer: rates, states and flags, notrack, more routes than the default ones, smaller MTUs."""
 import ipaddress
 
@@ -43,7 +43,7 @@ def address_in(address, text):
 
 
 def matches(value, is_in, same=lambda text: True):
-    """Lists with exceptions; same: whether an exception speaks of this family."""
+    """Lists with exceptions; same: whether an exception is of this family."""
     positive = [t for n, t in value if not n]
     negative = [t for n, t in value if n]
     if not positive and not any(same(t) for t in negative):

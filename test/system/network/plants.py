@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-# name: (file, what stands there once, what takes its place), more of both where two guards hold the same property
+# name: (file, the text that occurs there once, what takes its place), more of both where two guards hold the same property
 PLANTS = {
     # the hit
     "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&f->source_port = ports;", "*(__u32 *)&f->source_port = s->p.ports;"),
@@ -46,7 +46,7 @@ PLANTS = {
     "untracked": ("bpf/slow_decide.bpf.h", "|| slow_is_untracked(s, v6))", ")"),
     "asked": ("bpf/slow_decide.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
     # foreign state
-    # what marks packets stands in chains and programs before ours; the look at a packet's own mark is a second guard
+    # what marks packets is in chains and programs before ours; the look at a packet's own mark is a second guard
     "mark": ("dataplane/foreign_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
     "rule": ("bpf/slow_find.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
     "expectation": ("dataplane/foreign_state.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),

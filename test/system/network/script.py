@@ -116,7 +116,7 @@ def ftp(r, n):
 
 
 class Writer:
-    """A script that grows. Changes are about one conversation mostly, which speaks right before and right after: what
+    """A script that grows. Changes are about one conversation mostly, which sends right before and right after: what
     the fast path still has of it is then a moment old."""
 
     def __init__(self, seed):

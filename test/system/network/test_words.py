@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Whether the generator speaks the configuration: each key, and each value of a list of words, that the schemas of the
-firewall, of routing and of interfaces have stands in some script of many seeds, or here with the reason why not; and
+"""Whether the generator covers the configuration: each key, and each value of a list of words, that the schemas of the
+firewall, of routing and of interfaces have is in some script of many seeds, or here with the reason why not; and
 whether each fault to be planted (plants.py) still has its place, and whether what makes a script shorter tells differences
 from each other.
 
@@ -35,7 +35,7 @@ def words(schema, root, path=()):
             yield from words(inner, root, (*path, key) if key else path)
 
 
-def spoken(value, schema, root, path, found):
+def written(value, schema, root, path, found):
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     if isinstance(value, dict):
@@ -43,7 +43,7 @@ def spoken(value, schema, root, path, found):
             known = key in schema.get("properties", {})
             here = (*path, key if known else "*")
             found.add("/".join(here))
-            spoken(inner, schema["properties"][key] if known else schema["additionalProperties"], root, here, found)
+            written(inner, schema["properties"][key] if known else schema["additionalProperties"], root, here, found)
         return
     for one in value if isinstance(value, list) else [value]:
         found.add("/".join(path) + f"={one}")
@@ -72,17 +72,17 @@ def main():
         for step in generate(seed):
             if step[0] == "config":
                 for name, tree in step[1].items():
-                    spoken(tree, schemas[name]["config"], schemas[name], (name,), found)
+                    written(tree, schemas[name]["config"], schemas[name], (name,), found)
     there = {w for name, s in schemas.items() for w in words(s["config"], s, (name,))}
 
-    def all_spoken():
+    def all_written():
         silent = sorted(w for w in there - found if not any(w.endswith(end) for end in UNSPOKEN))
         expect(not silent, f"the generator never writes {' '.join(silent)}")
 
     def no_idle_reason():
         idle = [end for end in UNSPOKEN if not any(w.endswith(end) for w in there - found)]
         expect(not idle, f"written, or no word of a schema: {idle}")
-    tap.test("the generator writes all that the schemas allow", all_spoken)
+    tap.test("the generator writes all that the schemas allow", all_written)
     tap.test("each fault of plants.py has its place in the sources", lambda: expect(not misplaced(sys.argv[1]), "\n".join(misplaced(sys.argv[1]))))
     tap.test("a script made shorter must differ in the same way", kinds_are_told_apart)
     tap.test("what it does not say is in the schemas", no_idle_reason)

@@ -109,7 +109,7 @@ class World:
         self.before = {}  # counters as the script began
         self.dirty = False  # others changed something
         self.learned = False  # gateways may have been: IPv4 is the kernel's for five minutes
-        self.unrouted = []  # (when, to whom) the router answered that there is no way
+        self.unrouted = []  # (when, to which host) the router answered that there is no way
         self.down = set()  # hosts whose cable is pulled
         self.off, self.on = set(), set()  # hosts whose port the configuration has switched off, and just on again
         self.forget()

@@ -117,7 +117,7 @@ def differ(a, b):
 
 
 def without_refused(worlds, lines):
-    """Without the answers of routes that refuse to whom so many came that time decides about more."""
+    """Without the answers of refusing routes to hosts that got so many that time decides about more."""
     return [x for x in lines if not (found := UNROUTED.search(x)) or max(w.unrouted_lately(found[2]) for w in worlds) < UNROUTED_BURST]
 
 

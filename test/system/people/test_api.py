@@ -46,7 +46,7 @@ def metrics(box):
     bad = [line for line in r.body.splitlines() if not sample.match(line) and not kind.match(line)]
     check(not bad and r.body.endswith("# EOF\n"), "metrics are OpenMetrics text", bad)
     names = [line.split()[2] for line in r.body.splitlines() if line.startswith("# TYPE")]
-    check(len(names) == len(set(names)), "no metric family stands twice", names)
+    check(len(names) == len(set(names)), "no metric family occurs twice", names)
     check('orbital_service_up{service="api"} 1' in r.body, "metrics know the api service", r.body)
 
 
@@ -63,7 +63,7 @@ def who(box, tokens):
     r = box.http("PUT", MINE, body="x" * 100000)
     check(r.status == 401, "without a token no body is read", r)
     r = box.http("GET", "/api/v1/whoami", tokens["viewer"])
-    check(r.json() == {"kind": "token", "name": "vic", "role": "viewer"}, "the host knows the user", r)
+    check(r.json() == {"kind": "token", "name": "vic", "role": "viewer"}, "the host has identified the user", r)
 
 
 def services(box, tokens):

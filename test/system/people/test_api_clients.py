@@ -184,7 +184,7 @@ def unknown_tokens(box):
     check(audit.count("audit.login-refused") >= 100, "control: refused logins are recorded", audit[-400:])
     check(audit.count("audit.login-refused") < 300, "but not all of them", audit.count("audit.login-refused"))
     check("order-of-before" in audit, "the order before them is still there", audit[:400])
-    check("order-of-before" in open(box.dir + "/state/audit.jsonl").read(), "and stands in a file of its own")
+    check("order-of-before" in open(box.dir + "/state/audit.jsonl").read(), "and is in a file of its own")
     check("orbital_log_not_recorded_total 0\n" not in box.must("metrics"), "what was not recorded is counted")
 
 

@@ -189,7 +189,7 @@ def many(box):
 
 
 def cut(box):
-    """A part that only those have in common which were not cut is not inserted; what stands for others comes before them."""
+    """A part that only those have in common which were not cut is not inserted; what represents others comes before them."""
     groups = {f"g{n:04d}": {"addresses": ["10.0.0.1"]} for n in range(900)}
     rules = {str(n): {"action": "accept", "from": "lan"} for n in range(1000, 4000)}
     with open(f"{box.dir}/cut.json", "w") as f:
@@ -373,7 +373,7 @@ def main():
         box.ctl("config", "load", f"{box.dir}/tree.json", "--replace")
         box.ctl("config", "commit")
         tap.test("commands, options and fixed words", grammar, box)
-        tap.test("what the daemon knows", live, box)
+        tap.test("live values of the daemon", live, box)
         tap.test("places of the configuration, segment by segment and in words", places, box)
         tap.test("references", references, box)
         tap.test("new names", maps, box)

@@ -222,7 +222,7 @@ def configuration(box):
     text = box.must("config", "commit", "--confirm", "60")
     check("undone in 60 s" in text, "a commit to be confirmed reports it", text)
     check("confirmed" in box.must("config", "confirm"), "confirm")
-    check(box.ask("config", "history")["entries"][0]["state"] == "confirmed", "history knows")
+    check(box.ask("config", "history")["entries"][0]["state"] == "confirmed", "history has it")
     box.must("config", "delete", "interfaces", "d0", "description")
     check("- /interfaces/d0/description" in box.must("config", "diff"), "delete shows in diff")
     check("empty" in box.must("config", "discard"), "discard")

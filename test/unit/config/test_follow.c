@@ -54,7 +54,7 @@ TEST(the_host_is_told_of_a_transaction_before_the_first_apply_and_after_its_end)
     fake_free(&f);
 }
 
-TEST(the_host_knows_while_a_commit_waits_for_its_confirmation)
+TEST(the_host_is_informed_while_a_commit_waits_for_its_confirmation)
 {
     struct fake f;
 

@@ -42,7 +42,7 @@ static void expect_at(const struct overlay *o, const json_t *base, const char *p
     ck_assert_uint_eq(overlay_size(o, base, path), json_object_size(value));
 }
 
-TEST(what_stands_at_a_path_is_base_with_the_changes_near_it)
+TEST(the_value_at_a_path_is_base_with_the_changes_near_it)
 {
     AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1,\"y\":{\"z\":2}},\"b\":3}");
     AUTO(overlay) struct overlay o = {0};

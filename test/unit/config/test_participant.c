@@ -35,7 +35,7 @@ TEST(only_touched_services_take_part_all_prepare_before_any_applies)
     fake_free(&f);
 }
 
-TEST(what_a_service_tells_in_apply_stands_behind_its_plan)
+TEST(steps_reported_in_apply_follow_the_plan)
 {
     struct fake f;
     struct fake_service *a, *b;

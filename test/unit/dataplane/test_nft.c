@@ -390,7 +390,7 @@ static bool has_rule(const char *text, const char *chain, unsigned id)
     return false;
 }
 
-TEST(a_rule_stands_in_the_chains_of_its_zones_and_in_no_other)
+TEST(a_rule_is_in_the_chains_of_its_zones_and_in_no_other)
 {
     static const char *const chains[] = {"forward",     "forward/a/-", "forward/b/-",
                                          "forward/-/b", "forward/a/b", "input",

@@ -136,7 +136,7 @@ static const struct row rule_rows[] = {
      "lan0>wan0", "stays"},
     {"a rule behind it refuses", OPEN, RULES("\"15\":{\"action\":\"drop\"}," ACCEPTED),
      FLOW "mark=10", "lan0>wan0", "stays"},
-    {"what stands before it stood there, whatever the routes say",
+    {"an earlier entry was there, whatever the routes say",
      RULES("\"5\":{\"from\":\"wan\",\"action\":\"drop\"}," ACCEPTED),
      RULES("\"5\":{\"from\":\"wan\",\"action\":\"drop\"}," ACCEPTED
            ",\"7\":{\"action\":\"accept\",\"protocol\":\"udp\"}"),
@@ -182,7 +182,7 @@ static const struct row rule_rows[] = {
     {"a MAC address may be its sender's", OPEN,
      RULES("\"5\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"drop\"}," ACCEPTED),
      FLOW "mark=10", "lan0>wan0", "unsure"},
-    {"what accepted it by MAC address stands",
+    {"what accepted it by MAC address is unchanged",
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"}"),
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"},"
            "\"8\":{\"protocol\":\"udp\",\"action\":\"drop\"}"),

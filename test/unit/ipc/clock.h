@@ -1,6 +1,6 @@
-/* A clock for tests of deadlines: it stands still while something can be done and goes on to the
- * loop's next timer when nothing can, so that no result rests on how busy the machine is. For tests
- * without threads. */
+/* A clock for tests of deadlines: it does not advance while something can be done and goes on to
+ * the loop's next timer when nothing can, so that no result rests on how busy the machine is. For
+ * tests without threads. */
 #ifndef TEST_UNIT_IPC_CLOCK_H
 #define TEST_UNIT_IPC_CLOCK_H
 

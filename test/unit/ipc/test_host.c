@@ -305,7 +305,7 @@ TEST(a_client_not_known_yet_waits_and_holds_up_no_other)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;
-    struct wire waits, gone, knows, many[40];
+    struct wire waits, gone, known, many[40];
     AUTO(got) struct got got = {0};
     AUTO_FREE char *path = NULL;
     struct orb_err err;
@@ -321,9 +321,9 @@ TEST(a_client_not_known_yet_waits_and_holds_up_no_other)
     world_turns(&world, 5);
     close(gone.fd);
     office = 0;
-    connect_to(&world, &knows, path);
-    wire_put(&knows, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
-    wire_expect(&knows, &got, FRAME_WELCOME);
+    connect_to(&world, &known, path);
+    wire_put(&known, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+    wire_expect(&known, &got, FRAME_WELCOME);
     office = OFFICE_ASKS;
     listen_identified(world.broker); /* of another user: they go on waiting */
     world_turns(&world, 5);
@@ -345,7 +345,7 @@ TEST(a_client_not_known_yet_waits_and_holds_up_no_other)
     rmdir(dir);
 }
 
-TEST(the_control_socket_knows_who_connects)
+TEST(the_control_socket_identifies_its_clients)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;

@@ -23,7 +23,7 @@ static bool matches(const char *pattern, const char *text)
 TEST(a_pattern_matches_what_it_describes)
 {
     static const struct {
-        const char *pattern, *yes, *no; /* separated by blanks; <> stands for "" */
+        const char *pattern, *yes, *no; /* separated by blanks; <> means "" */
     } table[] = {
         {"^[a-z][a-z0-9-]{0,14}$", "a lan-0 abcdefghijklmno", "A 0a <> abcdefghijklmnop a_b"},
         {"b", "abc b", "ac <>"},

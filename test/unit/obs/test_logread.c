@@ -392,7 +392,7 @@ TEST(following_loses_and_repeats_nothing_over_a_restart)
     clean(dir);
 }
 
-TEST(times_of_this_run_are_taken_by_the_clock_as_it_stands_now)
+TEST(times_of_this_run_are_taken_by_the_clock_as_it_is_now)
 {
     struct logread_query q = {.since_us = 1000, .until_us = 2000, .shifts_from = 10};
     struct logline old = {.seq = 9, .time_us = 500}, first = {.seq = 10, .time_us = 500};

@@ -350,7 +350,7 @@ static char *quoted(const char *text)
     return copy;
 }
 
-TEST(what_does_not_fit_is_refused_where_it_stands)
+TEST(what_does_not_fit_is_refused_at_its_place)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO(schema) struct schema *schema = config_schema(bad[i].package);
