@@ -14,6 +14,7 @@
 #include "plugins/config/follow.h"
 #include "plugins/config/history.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/refs.h"
 #include "plugins/config/reply.h"
 #include "plugins/config/store.h"
@@ -67,7 +68,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
              KV("seconds", last->confirm_s), KV("when", "restart"));
     r = history_patch(&engine->store, NULL, last->revision, &patch, err);
     if (r == 0)
-        r = overlay_take_patch(&undo, engine->store.running, patch, true, err);
+        r = overlay_patch_take(&undo, engine->store.running, patch, true, err);
     if (r < 0)
         return r;
     json_decref(inverse);

@@ -10,6 +10,7 @@
 #include "plugins/config/grants.h"
 #include "plugins/config/lock.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/overlay_bytes.h"
 #include "plugins/config/validate.h"
 
@@ -179,8 +180,8 @@ int edit_replace(struct edit *edit, json_t *tree, struct orb_err *err)
         if (r < 0)
             return r;
     }
-    overlay_diff(&engine->parts, patch, "", engine->store.running, tree);
-    r = overlay_take_patch(&next, base, patch, false, err);
+    overlay_patch_diff(&engine->parts, patch, "", engine->store.running, tree);
+    r = overlay_patch_take(&next, base, patch, false, err);
     if (r == 0)
         r = candidate_room_replace(engine, candidate, overlay_bytes(&next), err);
     if (r < 0)

@@ -29,6 +29,7 @@
 #include "plugins/config/methods_salvage.h"
 #include "plugins/config/methods_schema.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/read.h"
@@ -159,10 +160,10 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
     if (!json_is_object(tree))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
     patch = json_array();
-    overlay_diff(NULL, patch, "", engine->store.running, tree);
+    overlay_patch_diff(NULL, patch, "", engine->store.running, tree);
     if (json_array_size(patch) == 0)
         return 0;
-    overlay_exact(&exact, patch);
+    overlay_patch_exact(&exact, patch);
     r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, NULL,
                        err);
     return r < 0 ? r : commit_alone(engine, &meta, patch, err);

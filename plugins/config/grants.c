@@ -11,6 +11,7 @@
 #include "plugins/config/grants.h"
 #include "plugins/config/member.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/parts.h"
 
 #define READ GRANT_READ
@@ -280,8 +281,8 @@ static void project(json_t *to, const json_t *op, const char *path, const char *
 {
     const char *rest = sub + strlen(path);
 
-    overlay_diff(NULL, to, sub, tree_get(json_object_get(op, "old"), rest),
-                 tree_get(json_object_get(op, "value"), rest));
+    overlay_patch_diff(NULL, to, sub, tree_get(json_object_get(op, "old"), rest),
+                       tree_get(json_object_get(op, "value"), rest));
 }
 
 json_t *grants_patch_within(const struct parts *parts, const json_t *patch, char *const *paths,

@@ -9,6 +9,7 @@
 #include "plugins/config/history.h"
 #include "plugins/config/journal.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/store_internal.h"
 
@@ -118,7 +119,7 @@ int history_overlay(const struct store *store, uint64_t revision, struct overlay
         int r = history_patch(store, NULL, n, &patch, err);
 
         if (r == 0)
-            r = overlay_take_patch(overlay, store->running, patch, true, err);
+            r = overlay_patch_take(overlay, store->running, patch, true, err);
         if (r < 0)
             return r;
     }

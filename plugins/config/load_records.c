@@ -9,7 +9,7 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/damage.h"
 #include "plugins/config/history.h"
-#include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/record.h"
 #include "plugins/config/store_internal.h"
 
@@ -88,7 +88,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
         if (s->pending.revision != s->revision + 1)
             return orb_fail(err, ORB_E_IO, "revision %" PRIu64 " follows %" PRIu64,
                             s->pending.revision, s->revision);
-        r = overlay_apply(s->running, s->pending_patch, false, err);
+        r = overlay_patch_apply(s->running, s->pending_patch, false, err);
         if (r < 0)
             return r;
         s->revision = s->pending.revision;
@@ -110,7 +110,7 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
 
     if (last && s->pending_patch && !s->pending.tx && last->tx == number_of(record, "tx")) {
         if (reading->replay) {
-            r = overlay_apply(s->running, s->pending_patch, true, err);
+            r = overlay_patch_apply(s->running, s->pending_patch, true, err);
             s->revision--;
             s->id = s->count > 1 ? s->list[s->count - 2].id : 0;
         }

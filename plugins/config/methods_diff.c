@@ -11,6 +11,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/methods_diff.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/read.h"
 #include "plugins/config/reply.h"
 
@@ -44,7 +45,7 @@ static bool diff_at(struct ask *ask, const struct overlay *from, const struct ov
             continue;
         a = overlay_get(from, e->store.running, path);
         b = overlay_get(to, e->store.running, path);
-        overlay_diff(&e->parts, read->list, path, a, b);
+        overlay_patch_diff(&e->parts, read->list, path, a, b);
         json_decref(a);
         json_decref(b);
         if (read_pause(ask)) { /* after a step, so that each slice makes progress */

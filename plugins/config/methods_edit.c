@@ -14,6 +14,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/methods_edit.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/past.h"
 #include "plugins/config/read.h"
 #include "plugins/config/rebase.h"
@@ -259,7 +260,7 @@ void methods_edit_validate(struct ask *ask)
     if (c) {
         r = rebase_conflicts(e, c, &err);
         patch = overlay_patch(&c->changes, e->store.running);
-        overlay_exact(&exact, patch);
+        overlay_patch_exact(&exact, patch);
         if (r == 0)
             r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, reads, &err);
     }

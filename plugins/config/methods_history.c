@@ -9,6 +9,7 @@
 #include "plugins/config/methods_history.h"
 #include "plugins/config/read.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/reply.h"
 #include "plugins/config/seen.h"
 

@@ -10,6 +10,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/methods_schema.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_names.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/reply.h"
 

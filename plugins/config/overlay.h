@@ -40,36 +40,12 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
 json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path);
 /* Does anything stand at path? Nothing is copied. */
 bool overlay_has(const struct overlay *o, const json_t *base, const char *path);
-/* Names of members of the object at path that begin with prefix, at most so many; the caller
- * releases the array. */
-json_t *overlay_names(const struct overlay *o, const json_t *base, const char *path,
-                      const char *prefix, size_t most);
-/* Number of members of the object at path; 0 for anything else. */
-size_t overlay_size(const struct overlay *o, const json_t *base, const char *path);
 
 /* Calls cb for each change at, above or below path until it returns non-zero; returns that. */
 int overlay_touching(const struct overlay *o, const char *path,
                      int (*cb)(void *arg, struct change *change), void *arg);
 /* Whether there is a change at path or an ancestor. */
 bool overlay_covers(const struct overlay *o, const char *path);
-/* An overlay of exactly the ops of a patch; values are shared with it (read only). */
-void overlay_exact(struct overlay *o, const json_t *patch);
-
-/* The changes as an array of {"op","path","value"?,"old"?}: minimal (equal members left out), every
- * path's parent exists in base, each value is shared with o or base. */
-json_t *overlay_patch(const struct overlay *o, const json_t *base);
-
-/* Adds the smallest ops that make old (may be NULL) into new (may be NULL) at path to patch. parts:
- * as in struct overlay. */
-void overlay_diff(const struct parts *parts, json_t *patch, const char *path, json_t *old,
-                  json_t *new);
-/* Gives a patch back, in slices when it is the last reference. */
-void overlay_patch_drop(const struct parts *parts, json_t **patch);
-/* Applies a patch made by overlay_patch; with inverse its undoing. */
-int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
-/* Adds a patch, or its undoing, to an overlay. */
-int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
-                       struct orb_err *err);
 /* Is a at, above or below b? */
 bool overlay_path_touches(const char *a, const char *b);
 /* Is path at or below top? */

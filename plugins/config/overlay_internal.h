@@ -18,5 +18,9 @@ void overlay_insert(struct overlay *o, size_t at, const char *path, json_t *valu
 size_t overlay_broken_prefix(const json_t *base, const char *path);
 /* Is value at path what is there already (struct overlay, parts)? */
 bool overlay_is_same(const struct parts *parts, const char *path, json_t *old, json_t *value);
+/* The next token of path after its first skip bytes (which end before a '/'): its length. */
+size_t overlay_token_len(const char *path, size_t skip);
+/* The member name of the token of len bytes at text, unescaped; the caller's. */
+char *overlay_token_name(const char *text, size_t len);
 
 #endif

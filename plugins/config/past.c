@@ -7,6 +7,7 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/history.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/overlay_bytes.h"
 #include "plugins/config/past.h"
 
@@ -180,7 +181,7 @@ static int go_back_one(struct store *store, struct walk *walk, struct orb_err *e
     int r = history_patch(store, walk->overlay.parts, walk->at, &patch, err);
 
     if (r == 0)
-        r = overlay_take_patch(&walk->overlay, store->running, patch, true, err);
+        r = overlay_patch_take(&walk->overlay, store->running, patch, true, err);
     overlay_patch_drop(walk->overlay.parts, &patch);
     if (r < 0)
         return r;

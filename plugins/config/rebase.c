@@ -8,6 +8,7 @@
 #include "plugins/config/history.h"
 #include "plugins/config/member.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/rebase.h"
 

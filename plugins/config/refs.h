@@ -20,7 +20,7 @@ void refs_update(struct refs *refs, const struct parts *parts, const json_t *pat
 /* References of the patch's new values without a target, and references to what it deletes:
  * ORB_E_SCHEMA with path. A reference is checked as far as its package may read (rights.h): so
  * those of a package that the patch enables, or grants more, are checked as well. rights: parts,
- * overlay_exact of the patch, the tree below it, and what the caller reads. */
+ * overlay_patch_exact of the patch, the tree below it, and what the caller reads. */
 int refs_check(const struct refs *refs, struct rights *rights, const json_t *patch,
                struct orb_err *err);
 

@@ -5,6 +5,7 @@
 #include "plugins/config/commit.h"
 #include "plugins/config/history.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/safe.h"
 
 #define SAFE_PROBLEM "safe-mode"

@@ -11,6 +11,7 @@
 #include "plugins/config/history.h"
 #include "plugins/config/journal.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/past.h"
 #include "plugins/config/record.h"
 #include "plugins/config/renew.h"
@@ -194,7 +195,7 @@ int store_commit(struct store *store, struct orb_err *err)
         return r;
     }
     store_step(store, "committed-synced");
-    r = overlay_apply(store->running, store->pending_patch, false, err);
+    r = overlay_patch_apply(store->running, store->pending_patch, false, err);
     if (r < 0)
         return r;
     is_committed(store);
@@ -205,7 +206,7 @@ int store_commit(struct store *store, struct orb_err *err)
 int store_commit_unwritten(struct store *store, const struct revision *meta, json_t *patch,
                            struct orb_err *err)
 {
-    int r = overlay_apply(store->running, patch, false, err);
+    int r = overlay_patch_apply(store->running, patch, false, err);
 
     if (r < 0)
         return r;

@@ -6,6 +6,7 @@
 #include "plugins/config/giveup.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/job.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/urgent.h"
 
 /* The patch of a job that is about /services; NULL: it is not. */

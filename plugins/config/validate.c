@@ -6,6 +6,7 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/masks.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_names.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/refs.h"
 #include "plugins/config/validate.h"
@@ -192,7 +193,7 @@ static int check_count(const struct check *c, const json_t *node, const char *pa
 
     if (!min && !max)
         return 0;
-    n = overlay_size(c->overlay, c->base, path);
+    n = overlay_names_count(c->overlay, c->base, path);
     if (max && n > (size_t)json_integer_value(max))
         return orb_fail_at(c->err, ORB_E_SCHEMA, path,
                            "expected at most %" PRId64 " members; got %zu",

@@ -14,7 +14,7 @@ int validate_edit(const struct parts *parts, const struct overlay *overlay, cons
                   const char *path, json_t **value, struct orb_err *err);
 
 /* A whole patch against base: values, required members and counts of the objects above, references
- * both ways. exact: overlay_exact(patch). reads: what the caller may read, as in rights.h. */
+ * both ways. exact: overlay_patch_exact(patch). reads: what the caller may read, as in rights.h. */
 int validate_patch(const struct parts *parts, const struct refs *refs, const struct overlay *exact,
                    const json_t *base, const json_t *patch, char *const *reads,
                    struct orb_err *err);

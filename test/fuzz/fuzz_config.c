@@ -6,6 +6,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_patch.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 400.0
@@ -56,9 +57,9 @@ static void change(json_t *base, const json_t *edits)
     patch = overlay_patch(&o, base);
     tree_dump(patch, &text);
     made += text.len;
-    if (overlay_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
+    if (overlay_patch_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
         abort();
-    if (overlay_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
+    if (overlay_patch_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
         abort();
 }
 

@@ -4,6 +4,8 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_names.h"
+#include "plugins/config/overlay_patch.h"
 #include "plugins/config/overlay_undo.h"
 #include "test/lib/harness.h"
 
@@ -39,7 +41,7 @@ static void expect_at(const struct overlay *o, const json_t *base, const char *p
 
     expect(value, text);
     ck_assert_int_eq(overlay_has(o, base, path), value != NULL);
-    ck_assert_uint_eq(overlay_size(o, base, path), json_object_size(value));
+    ck_assert_uint_eq(overlay_names_count(o, base, path), json_object_size(value));
 }
 
 TEST(the_value_at_a_path_is_base_with_the_changes_near_it)
@@ -107,9 +109,9 @@ TEST(a_patch_is_minimal_starts_at_existing_parents_and_goes_back_byte_for_byte)
     expect(patch, "[{\"old\":2,\"op\":\"set\",\"path\":\"/a/y\",\"value\":3},"
                   "{\"old\":[1,2],\"op\":\"set\",\"path\":\"/l\",\"value\":[1,3]},"
                   "{\"op\":\"set\",\"path\":\"/m\",\"value\":{\"n\":{\"o\":1,\"p\":2}}}]");
-    ck_assert_int_eq(overlay_apply(tree, patch, false, &err), 0);
+    ck_assert_int_eq(overlay_patch_apply(tree, patch, false, &err), 0);
     expect(tree, "{\"a\":{\"x\":1,\"y\":3},\"l\":[1,3],\"m\":{\"n\":{\"o\":1,\"p\":2}}}");
-    ck_assert_int_eq(overlay_apply(tree, patch, true, &err), 0);
+    ck_assert_int_eq(overlay_patch_apply(tree, patch, true, &err), 0);
     ck_assert(json_equal(tree, base));
 }
 
@@ -183,9 +185,9 @@ TEST(random_edits_give_the_same_tree_as_editing_a_copy)
             check_names(&o, base, plain, paths[i]);
         patch = overlay_patch(&o, base);
         back = json_deep_copy(base);
-        ck_assert_int_eq(overlay_apply(back, patch, false, &err), 0);
+        ck_assert_int_eq(overlay_patch_apply(back, patch, false, &err), 0);
         ck_assert_msg(json_equal(back, plain), "round %d: patch", round);
-        ck_assert_int_eq(overlay_apply(back, patch, true, &err), 0);
+        ck_assert_int_eq(overlay_patch_apply(back, patch, true, &err), 0);
         ck_assert_msg(json_equal(back, base), "round %d: inverse", round);
     }
 }
