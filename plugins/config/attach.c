@@ -22,6 +22,7 @@ static void waiting_free(struct waiting_attach *w)
     json_decref(w->paths);
     grants_paths_free(w->secrets);
     free(w->name);
+    free(w->who);
     free(w);
 }
 
@@ -36,23 +37,22 @@ void attach_free_all(struct engine *engine)
 }
 
 /* {part: subtree}: the running tree cut down to the paths, as the subscriber may see it. */
-static json_t *slice_of_tree(const struct engine *engine, const struct subscriber *s)
+static json_t *slice_of_tree(const struct engine *engine, const struct waiting_attach *w)
 {
     const json_t *running = engine->store.running;
-    json_t *parts = json_object();
+    json_t *parts = json_object(), *one;
+    size_t i;
 
-    for (size_t i = 0; i < s->path_count; i++) {
-        const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
-        AUTO_FREE char *seen = grants_path(engine, s->secrets, path);
-        AUTO(json_t)
-        json_t *value = grants_show(engine, s->secrets, path, json_incref(tree_get(running, seen)));
+    json_array_foreach (w->paths, i, one) {
+        const char *given = json_string_value(one), *path = !strcmp(given, "/") ? "" : given;
+        AUTO_FREE char *seen = grants_path(engine, w->secrets, path);
+        json_t *value = grants_show(engine, w->secrets, path, json_incref(tree_get(running, seen)));
 
-        if (!value)
-            continue;
-        if (!*path)
+        if (value && !*path)
             json_object_update(parts, value);
-        else if (!tree_get(parts, path))
+        else if (value && !tree_get(parts, path))
             tree_set(parts, path, json_incref(value), NULL);
+        parts_drop(&engine->parts, value);
     }
     return parts;
 }
@@ -75,10 +75,10 @@ static void answer_slice(struct engine *engine, void *req, const struct buf *tex
     reply_text(engine, req, &reply);
 }
 
-static void attach(struct engine *engine, struct waiting_attach *w)
+/* text: of slice_of_tree(), taken. */
+static void attach(struct engine *engine, struct waiting_attach *w, struct buf *text)
 {
     struct subscriber *s = subscriber_enter(engine, w->name, w->paths, take_ptr(w->secrets));
-    json_t *parts;
 
     s->presence = SUB_ATTACHED;
     s->tried |= history_unconfirmed(&engine->store);
@@ -86,13 +86,53 @@ static void attach(struct engine *engine, struct waiting_attach *w)
     s->joined = engine->tx ? engine->tx->id : 0;
     s->revision = s->due = engine->store.revision;
     buf_fini(&s->text);
-    parts = slice_of_tree(engine, s);
-    tree_dump(parts, &s->text);
-    json_decref(parts);
+    s->text = *text;
+    *text = (struct buf){0};
     answer_slice(engine, w->req, &s->text, 0, true, s->revision);
     if (s->text.len < SLICE_BYTES / 2)
         buf_fini(&s->text); /* it went out whole */
     follow_engine(engine);
+}
+
+static void waiting_end(struct engine *engine, struct waiting_attach *w)
+{
+    struct waiting_attach **at = &engine->waiting;
+
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    waiting_free(w);
+}
+
+/* In slices: a commit waits for it before it changes the tree, and the peer may go meanwhile. */
+static void make(struct engine *engine, void *arg)
+{
+    struct waiting_attach *w = arg;
+    struct schema_shared shared = {
+        .units = PARTS_UNITS, .pause = engine->parts.pause, .arg = engine->parts.pause_arg};
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+    json_t *parts;
+
+    engine->parts.now.shared = &shared;
+    parts = slice_of_tree(engine, w);
+    parts_dump(&engine->parts, parts, &text);
+    if (w->peer) {
+        attach(engine, w, &text);
+    } else {
+        orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
+        reply_refuse(engine, w->req, &err);
+    }
+    waiting_end(engine, w);
+    transaction_next(engine);
+    parts_drop(&engine->parts, parts);
+    engine->parts.now.shared = NULL;
+}
+
+static void serve(struct engine *engine, struct waiting_attach *w)
+{
+    w->served = true;
+    requests_do(engine, w->who, make, w);
 }
 
 /* Each path must be covered by the grants reported by the broker, and by the configured ones: a
@@ -140,49 +180,43 @@ void attach_method(struct ask *ask)
     }
     w = xcalloc(1, sizeof(*w));
     w->name = xstrdup(ask->caller->name);
-    w->peer = ask->caller->peer;
+    w->who = xstrdup(ask->who);
+    w->peer = *ask->gone ? 0 : ask->caller->peer;
     w->paths = json_deep_copy(paths);
     w->secrets = grants_secrets(ask->caller);
     w->req = ask->req;
     w->until = e->host.now_ms(e->host.arg) + ENGINE_ATTACH_MS;
-    if (!e->tx) {
-        attach(e, w);
-        waiting_free(w);
-        transaction_next(e);
-        return;
-    }
     while (*at)
         at = &(*at)->next;
     *at = w;
+    if (!e->tx)
+        serve(e, w);
 }
 
-static void serve_first(struct engine *engine)
+/* The first that waits, until then. NULL: none. */
+static struct waiting_attach *first_until(const struct engine *engine, uint64_t until)
 {
-    struct waiting_attach *w = engine->waiting;
-    struct orb_err err;
-
-    engine->waiting = w->next;
-    if (w->peer) {
-        attach(engine, w);
-    } else {
-        orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
-        reply_refuse(engine, w->req, &err);
-    }
-    waiting_free(w);
+    for (struct waiting_attach *w = engine->waiting; w; w = w->next)
+        if (!w->served && w->until <= until)
+            return w;
+    return NULL;
 }
 
 void attach_serve_all(struct engine *engine)
 {
-    while (engine->waiting && !engine->tx)
-        serve_first(engine);
+    struct waiting_attach *w;
+
+    while (!engine->tx && (w = first_until(engine, UINT64_MAX)))
+        serve(engine, w);
 }
 
 void attach_tick(struct engine *engine)
 {
     uint64_t now = engine->host.now_ms(engine->host.arg);
+    struct waiting_attach *w;
 
-    while (engine->waiting && engine->waiting->until <= now)
-        serve_first(engine);
+    while ((w = first_until(engine, now)))
+        serve(engine, w);
 }
 
 void attach_fetch(struct ask *ask)

@@ -6,8 +6,9 @@
 
 struct waiting_attach {
     struct waiting_attach *next;
-    char *name;
-    uint32_t peer;
+    char *name, *who; /* who: its identity */
+    uint32_t peer;    /* 0: it went away */
+    bool served;      /* what it gets is being made, perhaps in slices */
     json_t *paths;
     char **secrets;
     uint64_t until; /* monotonic: then it is answered all the same */

@@ -94,7 +94,8 @@ const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool 
 {
     const struct engine *e = tx->engine;
     const json_t *now = entry_now(e, s->name);
-    AUTO(json_t) json_t *after = entry_after(e, s->name, tx->patch);
+    AUTO(json_t)
+    json_t *after = entry_after(e, s->name, tx->services ? tx->services : tx->patch);
 
     *ret_stays = grants_enabled(&e->parts, s->name, after) && grants_cover(e, s, after);
     if (takes_away(e, s->name, now, after))
@@ -121,7 +122,9 @@ void bypass_committed(struct tx *tx)
         buf_add_pointer(&path, s->name);
         at = path.data;
         if (s->strikes || s->refused || s->left_out) { /* the administrator has looked at it */
-            AUTO(json_t) json_t *ops = grants_patch_within(NULL, tx->patch, &at, 1);
+            AUTO(json_t)
+            json_t *ops =
+                grants_patch_within(NULL, tx->services ? tx->services : tx->patch, &at, 1);
 
             if (json_array_size(ops))
                 strikes_forgive(e, s);

@@ -26,11 +26,9 @@ static void drop(struct call *call)
 static void on_done(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
     struct call *call = arg;
-    struct participant *p;
+    struct participant *p = call->p;
     call_done *done = call->done;
 
-    requests_settle(call->engine);
-    p = call->p;
     if (p)
         strikes_waited(call->engine, p->name, now_of(call->engine) - call->at);
     drop(call);

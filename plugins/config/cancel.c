@@ -36,16 +36,16 @@ static bool cancel_waiting(const struct ask *ask)
     struct engine *e = ask->engine;
     struct orb_err why;
 
+    if (is_of(ask, e->beginning) && !e->beginning->canceled) {
+        e->beginning->canceled = true;
+        return true;
+    }
     why_of(ask, &why);
     for (struct job **at = &e->jobs; *at; at = &(*at)->next) {
         struct job *job = *at;
 
-        if (!is_of(ask, job) || job->canceled)
+        if (!is_of(ask, job))
             continue;
-        if (e->beginning && job == e->jobs) {
-            job->canceled = true;
-            return true;
-        }
         *at = job->next;
         reply_refuse(e, job->req, &why);
         job_free(job);

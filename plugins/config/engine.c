@@ -53,7 +53,6 @@ void engine_tick(struct engine *engine)
     struct job *undo;
     struct orb_err err;
 
-    requests_settle(engine);
     undo = confirm_due(engine);
     if (undo)
         transaction_enqueue(engine, undo, true, &err); /* the first one has room */
@@ -216,7 +215,7 @@ static const struct method {
     enum for_kind kind;
     bool in_slices;
 } methods[] = {
-    {"attach", attach_method, FOR_SERVICES},
+    {"attach", attach_method, FOR_SERVICES, true},
     {"fetch", attach_fetch, FOR_SERVICES},
     {"get", methods_read_get, FOR_ALL, true},
     {"get-part", dumps_get_part, FOR_ALL, true},
@@ -268,8 +267,11 @@ static bool answer(struct engine *engine, const struct request *request, struct 
         .units = PARTS_UNITS, .pause = in_slices ? on_pause : NULL, .arg = engine};
     const struct parts_request now = {&shared, in_slices};
     struct parts *parts = &engine->parts;
-    struct ask ask = {
-        .engine = engine, .caller = &request->caller, .req = request->req, .read = read};
+    struct ask ask = {.engine = engine,
+                      .caller = &request->caller,
+                      .req = request->req,
+                      .gone = &request->gone,
+                      .read = read};
     struct json_limits limits;
     json_t *in = NULL;
     struct orb_err err;

@@ -69,15 +69,16 @@ struct engine {
     struct waiting_attach *waiting;
     struct job *jobs;
     struct tx *tx;
-    struct tx *aside;   /* to begin when no other is in progress, NULL: none */
-    struct call *calls; /* on their way */
-    bool beginning;     /* the next commit is being checked, perhaps in slices */
+    struct tx *aside;      /* to begin when no other is in progress, NULL: none */
+    struct call *calls;    /* on their way */
+    struct job *beginning; /* the next commit, which is being checked, perhaps in slices */
     void (*tx_ended)(struct engine *engine); /* continues above a transaction */
     uint64_t applying;                       /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;
     struct requests requests;
     struct seen *seen;
     uint64_t edits;       /* ever */
+    uint64_t entered;     /* subscribers, ever */
     uint64_t grace_until; /* monotonic */
     json_t *undone;       /* the patch that was undone at start, until the grace is over */
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
@@ -96,6 +97,7 @@ struct ask {
     const json_t *in;
     void *req;
     char who[80];       /* grants_identity() */
+    const bool *gone;   /* has the caller disconnected? */
     struct read **read; /* the request's (read.h) */
     bool more;          /* the method is called again for the same request, in another slice */
 };

@@ -334,6 +334,7 @@ json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, co
         AUTO_FREE char *seen = grants_path(engine, secrets, path);
         bool both = true;
 
+        parts_pause(&engine->parts);
         if (strcmp(seen, path))
             continue; /* inside a secret, which is one mask before and after */
         shown = json_copy(op);

@@ -50,8 +50,28 @@ int job_push(struct engine *engine, struct job *job, bool first, struct orb_err 
     return 0;
 }
 
+void job_take(struct engine *engine)
+{
+    engine->beginning = engine->jobs;
+    engine->jobs = engine->jobs->next;
+    engine->beginning->next = NULL;
+}
+
+void job_put_back(struct engine *engine)
+{
+    struct job **at = &engine->jobs;
+
+    if (*at && (*at)->undoes)
+        at = &(*at)->next;
+    engine->beginning->next = *at;
+    *at = engine->beginning;
+    engine->beginning = NULL;
+}
+
 void job_free_all(struct engine *engine)
 {
+    job_free(engine->beginning);
+    engine->beginning = NULL;
     while (engine->jobs) {
         struct job *job = engine->jobs;
 

@@ -24,7 +24,11 @@ struct job {
 /* Queues job (taken, also on failure), at the front if first. Error: ORB_E_BUSY, too many wait;
  * never for first. */
 int job_push(struct engine *engine, struct job *job, bool first, struct orb_err *err);
-/* NULL: nothing; all in the queue. */
+/* The first of the queue is engine->beginning. */
+void job_take(struct engine *engine);
+/* engine->beginning is the first of the queue again, behind an undo that came meanwhile. */
+void job_put_back(struct engine *engine);
+/* NULL: nothing; all in the queue, and the one taken. */
 void job_free(struct job *job);
 void job_free_all(struct engine *engine);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/history.h"
@@ -75,6 +76,16 @@ static int changes_seen(struct engine *e, const struct ask *ask, const struct re
     return n;
 }
 
+/* The place of a revision, as the list may have been shortened in between. */
+static bool find_again(const struct store *s, uint64_t revision, size_t *ret_at)
+{
+    const struct revision *found = history_find(s, revision);
+
+    if (found)
+        *ret_at = (size_t)(found - s->list);
+    return found;
+}
+
 /* A service sees the revisions that changed what it may read, without comments and user names. 1:
  * not complete, but the part read is kept. */
 static int service_history(struct ask *ask, uint64_t limit, json_t *list)
@@ -85,10 +96,13 @@ static int service_history(struct ask *ask, uint64_t limit, json_t *list)
 
     for (size_t i = s->count; i-- > last && json_array_size(list) < limit;) {
         struct revision r = s->list[i];
+        AUTO_FREE char *user = xstrdup(r.user);
         int known, changes;
         bool looked = !seen_get(seen_of(e, ask->caller), r.id, &known);
 
         changes = looked ? changes_seen(e, ask, &r) : known;
+        if (looked && !find_again(s, r.revision, &i))
+            break; /* it and all before it were dropped meanwhile */
         if (looked && changes >= 0 &&
             read_pause(ask)) /* after one was read, so that each slice makes progress */
             return 1;
@@ -96,8 +110,7 @@ static int service_history(struct ask *ask, uint64_t limit, json_t *list)
             continue;
         r.changes = (size_t)changes;
         r.comment = (char *)"";
-        if (strcmp(r.user, ask->who))
-            r.user = (char *)"";
+        r.user = strcmp(user, ask->who) ? (char *)"" : user;
         add_entry(list, &r, state_of(e, i));
     }
     return 0;

@@ -140,8 +140,10 @@ void methods_salvage_accept(struct ask *ask)
     uint64_t from = e->store.revision;
     struct orb_err err = {0};
     json_t *reply;
-    int r = e->tx ? orb_fail(&err, ORB_E_BUSY, "a commit is on its way; try again") : 0;
+    int r =
+        e->tx || e->beginning ? orb_fail(&err, ORB_E_BUSY, "a commit is on its way; try again") : 0;
 
+    requests_settle(e); /* they look at this revision */
     if (r == 0)
         r = renew_accept(&e->store, ask->who, e->host.wall_us(e->host.arg), &err);
     report_store(e);

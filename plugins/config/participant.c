@@ -58,21 +58,59 @@ static void stays_away(struct participant *p)
              p->name, ENGINE_GRACE_MS / 1000);
 }
 
+/* Others may attach meanwhile, and this one with other paths: it is a copy that is looked at. */
+static void look(struct tx *tx, const struct subscriber *s)
+{
+    const struct parts *parts = &tx->engine->parts;
+    struct subscriber copy = {.path_count = s->path_count};
+    struct outlook o = {.name = xstrdup(s->name), .entered = s->entered};
+    AUTO(json_t) json_t *mine = NULL;
+
+    subscriber_copy(s, &copy);
+    mine = subscriber_patch(tx->engine, &copy, tx->patch);
+    o.concerned = mine;
+    if (mine)
+        parts_dump(parts, mine, &o.text);
+    parts_drop(parts, take_ptr(mine));
+    subscriber_copy_free(&copy);
+    tx->outlooks = xrealloc(tx->outlooks, (tx->outlook_count + 1) * sizeof(*tx->outlooks));
+    tx->outlooks[tx->outlook_count++] = o;
+}
+
+void participant_look(struct tx *tx)
+{
+    char *services = (char *)"/services";
+
+    tx->services = grants_patch_within(&tx->engine->parts, tx->patch, &services, 1);
+    for (struct subscriber *s = tx->engine->subscribers; s; s = s->next)
+        look(tx, s);
+}
+
+/* That of s as it is now. */
+static struct outlook *outlook_of(struct tx *tx, const struct subscriber *s)
+{
+    for (size_t i = 0; i < tx->outlook_count; i++)
+        if (!strcmp(tx->outlooks[i].name, s->name) && tx->outlooks[i].entered == s->entered)
+            return &tx->outlooks[i];
+    look(tx, s);
+    return &tx->outlooks[tx->outlook_count - 1];
+}
+
 /* Adds those of s, which are shipped or of third parties. */
 static bool list(struct tx *tx, const struct job *job, bool third)
 {
     struct engine *e = tx->engine;
 
     for (struct subscriber *s = e->subscribers; s; s = s->next) {
-        AUTO(json_t) json_t *mine = NULL;
+        struct outlook *outlook;
         struct participant *p;
         const char *bypass;
         bool stays;
 
         if (parts_third_party(&e->parts, s->name) != third)
             continue;
-        mine = subscriber_patch(e, s, tx->patch);
-        if (!mine)
+        outlook = outlook_of(tx, s);
+        if (!outlook->concerned)
             continue;
         bypass = bypass_reason(tx, s, &stays);
         if (!bypass && s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
@@ -93,8 +131,10 @@ static bool list(struct tx *tx, const struct job *job, bool third)
             stays_away(p);
         else if (s->presence == SUB_OFFLINE)
             offline_plan(p);
-        else
-            tree_dump(mine, &p->text);
+        else {
+            p->text = outlook->text;
+            outlook->text = (struct buf){0};
+        }
     }
     return true;
 }

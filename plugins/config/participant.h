@@ -44,12 +44,23 @@ struct tx_events {
     void (*aborted)(struct tx *tx);
 };
 
+/* What a transaction means to a subscriber, found out before others could change anything. */
+struct outlook {
+    char *name;
+    uint64_t entered; /* struct subscriber: of one that attached anew meanwhile it does not hold */
+    bool concerned;
+    struct buf text; /* its part of the patch */
+};
+
 struct tx {
     struct engine *engine;
     const struct tx_events *events;
     struct job *job;
     uint64_t id;
     json_t *patch;
+    json_t *services; /* what of the patch is about /services */
+    struct outlook *outlooks;
+    size_t outlook_count;
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
@@ -67,8 +78,10 @@ struct tx {
     struct participant *gone; /* disconnected in prepare, to be called again; NULL: none */
 };
 
-/* Fills tx->parts from its patch, for job. False: wait for known subscribers, or for the one that
- * job calls again, to attach. */
+/* Looks at the patch for each subscriber, in slices. */
+void participant_look(struct tx *tx);
+/* Fills tx->parts from its patch, for job, in one step; participant_look() came before. False: wait
+ * for known subscribers, or for the one that job calls again, to attach. */
 bool participant_list(struct tx *tx, const struct job *job);
 /* Whether tx is completed without those that fail, like an undo. */
 bool participant_must_follow(const struct tx *tx);

@@ -393,8 +393,12 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
         return copy;
     }
     part = parts_of(parts, path, &rest);
-    if (part)
-        return schema_secret_mask_within(part->schema, rest, value, SECRET_MASK, parts->now.shared);
+    if (part) {
+        const struct schema_shared slices = {.pause = parts->now.in_slices ? parts->pause : NULL,
+                                             .arg = parts->pause_arg};
+
+        return schema_secret_mask_within(part->schema, rest, value, SECRET_MASK, &slices);
+    }
     json_decref(value);
     return json_string(SECRET_MASK);
 }

@@ -94,8 +94,10 @@ static void finish(struct tx *tx)
     struct engine *engine = tx->engine;
     struct job *job = tx->job;
     struct candidate *c = candidate_find(engine, job->user);
+    json_t *patch = json_incref(tx->patch);
 
     if (tx->gone && !tx->err.code) {
+        json_decref(patch);
         ask_again(tx);
         return;
     }
@@ -115,6 +117,7 @@ static void finish(struct tx *tx)
     }
     tx_free(tx);
     engine->tx_ended(engine);
+    parts_drop(&engine->parts, patch);
 }
 
 /* A part that no schema fitted may have been put right. */
@@ -160,12 +163,13 @@ static void say_not_written(struct tx *tx)
                            "room, or the file system writable, and commit again)");
 }
 
-static void on_prepared(struct tx *tx)
+/* All have agreed. While it is written no service is asked anything, so the transaction stays. */
+static void write_prepared(struct engine *e, void *arg)
 {
-    struct engine *e = tx->engine;
+    struct tx *tx = arg;
     struct revision meta = meta_of(tx);
 
-    if (tx->err.code || tx->gone || tx->job->dry_run) {
+    if (tx->err.code) { /* it was canceled before its turn came */
         turn_abort(tx);
         return;
     }
@@ -188,6 +192,14 @@ static void on_prepared(struct tx *tx)
     turn_apply(tx);
 }
 
+static void on_prepared(struct tx *tx)
+{
+    if (tx->err.code || tx->gone || tx->job->dry_run)
+        turn_abort(tx);
+    else
+        requests_do(tx->engine, tx->job->user, write_prepared, tx);
+}
+
 /* The last durable fact. */
 static int commit(struct tx *tx)
 {
@@ -207,12 +219,15 @@ static int commit(struct tx *tx)
     return r;
 }
 
-static void on_applied(struct tx *tx)
+static void write_committed(struct engine *e, void *arg)
 {
-    struct engine *e = tx->engine;
+    struct tx *tx = arg;
 
     report_step(e, "applied-all");
+    requests_settle(e); /* they look at the tree that changes, and at the candidate */
+    e->parts.now.in_slices = false;
     if (commit(tx) < 0) {
+        e->parts.now.in_slices = true;
         say_not_written(tx);
         turn_abort(tx);
         return;
@@ -232,16 +247,29 @@ static void on_applied(struct tx *tx)
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
     publish_committed(tx);
+    e->parts.now.in_slices = true;
+    finish(tx);
+}
+
+static void on_applied(struct tx *tx)
+{
+    requests_do(tx->engine, tx->job->user, write_committed, tx);
+}
+
+static void end_aborted(struct engine *engine, void *arg)
+{
+    struct tx *tx = arg;
+
+    if (tx->prepared)
+        store_abort(&tx->engine->store, tx->err.text);
+    report_store(tx->engine);
     finish(tx);
 }
 
 static void on_aborted(struct tx *tx)
 {
     tx->turn_at = 0;
-    if (tx->prepared)
-        store_abort(&tx->engine->store, tx->err.text);
-    report_store(tx->engine);
-    finish(tx);
+    requests_do(tx->engine, tx->job->user, end_aborted, tx);
 }
 
 static const struct tx_events events = {

@@ -14,8 +14,8 @@
 
 struct rebase {
     const struct parts *parts;
-    const struct revision *revision;
-    const json_t *op; /* of that revision */
+    uint64_t revision;
+    const json_t *op; /* of it */
 };
 
 /* The op is an ancestor of the change and did not alter the value at its path, e.g. it only created
@@ -40,8 +40,8 @@ static int on_touching(void *arg, struct change *change)
 {
     const struct rebase *b = arg;
 
-    if (change->base < b->revision->revision && !left_alone(b, change->path))
-        change->clash = b->revision->revision;
+    if (change->base < b->revision && !left_alone(b, change->path))
+        change->clash = b->revision;
     return 0;
 }
 
@@ -62,10 +62,9 @@ int rebase_look(struct engine *engine, struct candidate *candidate, bool all, st
 
     for (; at < engine->store.revision; at++) {
         json_t *patch = NULL;
-        struct rebase b = {.parts = &engine->parts,
-                           .revision = history_find(&engine->store, at + 1)};
+        struct rebase b = {.parts = &engine->parts, .revision = at + 1};
 
-        if (!b.revision || history_patch(&engine->store, &engine->parts, at + 1, &patch, err) < 0)
+        if (history_patch(&engine->store, &engine->parts, at + 1, &patch, err) < 0)
             return orb_fail(err, ORB_E_CONFLICT,
                             "your changes start from revision %" PRIu64
                             ", which the history no longer holds; discard them",

@@ -150,11 +150,27 @@ static void append(struct requests *q, struct asker *a, struct request *r)
 {
     if (!a->count && a->cost_us < q->floor_us)
         a->cost_us = q->floor_us;
+    r->owner = a;
     *a->end = r;
     a->end = &r->next;
     a->count++;
     a->bytes += r->len;
     q->bytes += r->len;
+}
+
+/* Takes r, as the next of a that is begun. */
+static void put_next(const struct requests *q, struct asker *a, struct request *r)
+{
+    struct request **at = a->first && a->first->fiber ? &a->first->next : &a->first;
+
+    if (!a->count && a->cost_us < q->floor_us)
+        a->cost_us = q->floor_us;
+    r->owner = a;
+    r->next = *at;
+    *at = r;
+    if (!r->next)
+        a->end = &r->next;
+    a->count++;
 }
 
 static struct request *take_first(struct requests *q, struct asker *a)
@@ -188,7 +204,10 @@ static void in_fiber(void *arg)
 {
     struct request *r = arg;
 
-    r->more = r->answer(r->engine, r, &r->read);
+    if (r->work)
+        r->work(r->engine, r->arg);
+    else
+        r->more = r->answer(r->engine, r, &r->read);
 }
 
 /* Begins or continues r. true: it has more to do. Those that call this through requests_settle()
@@ -261,7 +280,8 @@ static void answer_first(struct engine *engine, struct asker *a)
     struct orb_err err;
 
     q->floor_us = a->cost_us;
-    if (!r->fiber && engine->host.given_up && engine->host.given_up(engine->host.arg, r->req)) {
+    if (!r->fiber && !r->work && engine->host.given_up &&
+        engine->host.given_up(engine->host.arg, r->req)) {
         orb_fail(&err, ORB_E_DEADLINE, "the caller does not wait for the answer any more");
         reply_refuse(engine, r->req, &err);
         request_free(q, r);
@@ -296,6 +316,24 @@ void requests_take(struct engine *engine, const struct request *request, request
         rest(engine);
     if (!q->resting)
         forget_idle(q);
+}
+
+void requests_do(struct engine *engine, const char *who, requests_work *work, void *arg)
+{
+    struct requests *q = &engine->requests;
+    struct parts_request parts = engine->parts.now;
+    struct request *r;
+
+    if (!engine->host.soon || (q->running && !strcmp(q->running->owner->who, who))) {
+        engine->parts.now = (struct parts_request){.in_slices = true};
+        work(engine, arg);
+        engine->parts.now = parts;
+        return;
+    }
+    r = xcalloc(1, sizeof(*r));
+    *r = (struct request){.engine = engine, .work = work, .arg = arg, .parts = {.in_slices = true}};
+    put_next(q, asker_of(q, who), r);
+    rest(engine);
 }
 
 void requests_go_on(struct engine *engine)

@@ -1,8 +1,8 @@
 /* Scheduler of requests of config@1. Identities take turns: next is the oldest request of the one
  * whose requests took least time, so that one with many or expensive requests delays only itself.
  * Long ones are done in slices: each request is answered in a fiber, which is suspended at
- * requests_pause(). While one is suspended others read, and edit their own candidates; what changes
- * the running tree, or a candidate others may use, calls requests_settle() first. */
+ * requests_pause(). While one is suspended others read, edit their own candidates, attach, and
+ * answer in transactions; what changes the running tree calls requests_settle() first. */
 #ifndef CONFIG_REQUESTS_H
 #define CONFIG_REQUESTS_H
 
@@ -21,6 +21,8 @@ struct engine;
 struct read;
 struct request;
 
+/* Work of the engine's own, in the turns of an identity. */
+typedef void requests_work(struct engine *engine, void *arg);
 /* Answers a request. true: it continues from *read, called again. */
 typedef bool requests_fn(struct engine *engine, const struct request *request, struct read **read);
 
@@ -33,6 +35,9 @@ struct request {
     struct read *read; /* as far as it got in the slices before; NULL: it was not begun */
     struct engine *engine;
     requests_fn *answer;
+    requests_work *work; /* instead of answer; NULL: it is a request */
+    void *arg;           /* of work */
+    const struct asker *owner;
     struct fiber *fiber;        /* stopped half-way; NULL: it is not */
     bool more;                  /* returned by answer */
     struct parts_request parts; /* while it is stopped */
@@ -58,6 +63,10 @@ struct requests {
 void requests_take(struct engine *engine, const struct request *request, requests_fn *answer);
 /* The loop has turned (engine_host.soon): answers what waits, for a slice. */
 void requests_go_on(struct engine *engine);
+/* Has work done in slices, in the turns of the identity who, behind what of it has begun: at once
+ * inside of a request of who, and where nothing is done in slices. arg and what it needs belong to
+ * the engine, as the work may never begin. */
+void requests_do(struct engine *engine, const char *who, requests_work *work, void *arg);
 /* Is the slice over? A read that has more to do stops then. */
 bool requests_time_up(const struct engine *engine);
 /* Stops the request that is being answered when the slice is over, until its next. Nothing but it

@@ -13,6 +13,15 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return !a || (b && b < a) ? b : a;
 }
 
+/* When the first attach that waits has waited long enough, 0: none waits. */
+static uint64_t attach_due(const struct engine *engine)
+{
+    for (const struct waiting_attach *w = engine->waiting; w; w = w->next)
+        if (!w->served)
+            return w->until;
+    return 0;
+}
+
 void schedule_arm(struct engine *engine)
 {
     uint64_t now = engine->host.now_ms(engine->host.arg);
@@ -25,8 +34,7 @@ void schedule_arm(struct engine *engine)
     if (engine->tx) {
         at = earlier(at, engine->tx->turn_at);
         at = earlier(at, call_over_at(engine->tx));
-        if (engine->waiting)
-            at = earlier(at, engine->waiting->until);
+        at = earlier(at, attach_due(engine));
         if (at)
             engine->host.wake(engine->host.arg, at > now ? at - now : 0);
         return; /* the rest has time until it ends */

@@ -115,6 +115,29 @@ static void save(struct engine *engine)
         log_warn(engine->host.log, "config.subscribers.not-saved", KV("why", err.text));
 }
 
+void subscriber_copy(const struct subscriber *from, struct subscriber *to)
+{
+    size_t n = 0;
+
+    to->paths = xcalloc(from->path_count + 1, sizeof(*to->paths));
+    for (size_t i = 0; i < from->path_count; i++)
+        to->paths[i] = xstrdup(from->paths[i]);
+    to->path_count = from->path_count;
+    while (from->secrets && from->secrets[n])
+        n++;
+    to->secrets = from->secrets ? xcalloc(n + 1, sizeof(*to->secrets)) : NULL;
+    for (size_t i = 0; i < n; i++)
+        to->secrets[i] = xstrdup(from->secrets[i]);
+}
+
+void subscriber_copy_free(struct subscriber *copy)
+{
+    for (size_t i = 0; i < copy->path_count; i++)
+        free(copy->paths[i]);
+    free(copy->paths);
+    grants_paths_free(copy->secrets);
+}
+
 struct subscriber *subscriber_enter(struct engine *engine, const char *name, const json_t *paths,
                                     char **secrets)
 {
@@ -125,6 +148,7 @@ struct subscriber *subscriber_enter(struct engine *engine, const char *name, con
         s = subscriber_new(engine, name);
     grants_paths_free(s->secrets);
     s->secrets = secrets;
+    s->entered = ++engine->entered;
     if (set_paths(s, paths) || is_new)
         save(engine);
     return s;

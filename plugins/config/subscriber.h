@@ -29,6 +29,7 @@ struct subscriber {
     uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
     struct buf text;   /* configuration that attach returns in slices */
     uint64_t joined;   /* the transaction during which it attached, 0: between two */
+    uint64_t entered;  /* number of its last attach among all */
     /* strikes.h */
     unsigned strikes;       /* for transactions it spoilt, less those it followed */
     unsigned refused;       /* commits in a row */
@@ -50,6 +51,10 @@ struct subscriber *subscriber_enter(struct engine *engine, const char *name, con
                                     char **secrets);
 /* Is it a list of texts? */
 bool subscriber_are_paths(const json_t *paths);
+/* Copies paths and secrets, which an attach replaces; freed by subscriber_copy_free(). */
+void subscriber_copy(const struct subscriber *from, struct subscriber *to);
+/* Frees what subscriber_copy() made. */
+void subscriber_copy_free(struct subscriber *copy);
 /* The ops of patch that concern the subscriber, as it may see them; NULL when none does. The
  * caller releases it. */
 json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,

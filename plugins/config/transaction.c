@@ -60,7 +60,7 @@ static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patc
 {
     AUTO(json_t) json_t *patch = NULL;
     AUTO(overlay) struct overlay undo = {0};
-    int r = history_patch(&e->store, NULL, job->undoes, &patch, err);
+    int r = history_patch(&e->store, &e->parts, job->undoes, &patch, err);
 
     if (r == 0)
         r = overlay_patch_take(&undo, e->store.running, patch, true, err);
@@ -106,38 +106,19 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
 
 /* ---- begin ---- */
 
-/* Starts job; false: it waits for known subscribers and stays in the queue. */
-static bool begin_job(struct engine *engine, struct job *job)
+/* Nothing was changed for it. */
+static void refuse(struct engine *engine, struct job *job, const struct orb_err *err)
 {
-    struct tx *tx = xcalloc(1, sizeof(*tx));
-    struct candidate *c;
-    struct orb_err err = {0};
-    int r = job->undoes ? undo_patch(engine, job, &tx->patch, &err)
-                        : commit_patch(engine, job, &tx->patch, &err);
+    engine->beginning = NULL;
+    phases_refuse(engine, job, err);
+    job_free(job);
+}
 
-    tx->engine = engine;
-    if (r == 0 && job->canceled)
-        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
-    /* The rest is one step, which must not depend on a request's budget. */
-    engine->parts.now = (struct parts_request){0};
-    if (r == 0 && !job->dry_run) {
-        r = renew_writable(&engine->store, &err);
-        report_store(engine);
-        tx->unwritten = r < 0 && job->undoes;
-    }
-    if (tx->unwritten)
-        r = phases_not_written(engine, &err);
-    if (r == 0 && !participant_list(tx, job)) {
-        tx_free(tx);
-        return false;
-    }
-    engine->jobs = job->next;
-    if (r < 0) {
-        phases_refuse(engine, job, &err);
-        tx_free(tx);
-        job_free(job);
-        return true;
-    }
+static void go_ahead(struct engine *engine, struct job *job, struct tx *tx)
+{
+    struct candidate *c;
+
+    engine->beginning = NULL;
     tx->job = job;
     tx->id = commit_number(engine);
     tx->revision = engine->store.revision + 1;
@@ -147,22 +128,58 @@ static bool begin_job(struct engine *engine, struct job *job)
     if (c)
         c->committing = true;
     phases_begin(tx);
+}
+
+/* Starts engine->beginning; false: it waits for known subscribers. */
+static bool begin_job(struct engine *engine)
+{
+    struct tx *tx = xcalloc(1, sizeof(*tx));
+    struct job *job = engine->beginning;
+    struct orb_err err = {0};
+    int r = job->undoes ? undo_patch(engine, job, &tx->patch, &err)
+                        : commit_patch(engine, job, &tx->patch, &err);
+
+    tx->engine = engine;
+    if (r == 0 && job->canceled)
+        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
+    /* The rest must not depend on a request's budget. */
+    engine->parts.now.shared = NULL;
+    if (r == 0 && !job->dry_run) {
+        r = renew_writable(&engine->store, &err);
+        report_store(engine);
+        tx->unwritten = r < 0 && job->undoes;
+    }
+    if (tx->unwritten)
+        r = phases_not_written(engine, &err);
+    if (r == 0)
+        participant_look(tx);
+    if (r == 0 && !participant_list(tx, job)) {
+        tx_free(tx);
+        return false;
+    }
+    if (r == 0) {
+        go_ahead(engine, job, tx);
+        return true;
+    }
+    refuse(engine, job, &err);
+    tx_free(tx);
     return true;
 }
 
-/* Perhaps inside of a request that made room for it: that one has its own budget back afterwards.
- */
-static bool begin(struct engine *engine)
+/* The rest of the queue follows when it was refused, or is over already. */
+static void begin(struct engine *engine, void *arg)
 {
-    struct parts_request request = engine->parts.now;
-    bool begun;
+    const struct job *waits;
 
-    engine->beginning = true; /* commits among those that settle are queued, perhaps in front */
-    requests_settle(engine);  /* one may be an edit of what is committed */
-    begun = begin_job(engine, engine->jobs);
-    engine->beginning = false;
-    engine->parts.now = request;
-    return begun;
+    if (begin_job(engine)) {
+        transaction_next(engine);
+        return;
+    }
+    waits = engine->beginning;
+    job_put_back(engine);
+    if (engine->jobs != waits) /* an undo came meanwhile, and does not wait for it */
+        transaction_next(engine);
+    schedule_arm(engine);
 }
 
 void transaction_next(struct engine *engine)
@@ -170,15 +187,17 @@ void transaction_next(struct engine *engine)
     struct parts_request request = engine->parts.now;
 
     if (engine->beginning)
-        return; /* suspended: it continues with the rest itself */
+        return; /* it continues with the rest itself */
     engine->parts.now.in_slices = false;
     aside_next(engine);
-    engine->parts.now = request;
-    while (!engine->tx && engine->jobs) {
+    if (!engine->tx && engine->jobs) {
         schedule_between(engine);
-        if (!begin(engine))
-            break;
+        job_take(engine);
+        /* In the turns of its user, whose edits before it are done then, and those after it wait.
+         */
+        requests_do(engine, engine->beginning->user, begin, NULL);
     }
+    engine->parts.now = request;
     schedule_arm(engine);
 }
 

@@ -16,7 +16,13 @@ void tx_free(struct tx *tx)
         buf_fini(&tx->parts[i].text);
         json_decref(tx->parts[i].plan);
     }
+    for (size_t i = 0; i < tx->outlook_count; i++) {
+        free(tx->outlooks[i].name);
+        buf_fini(&tx->outlooks[i].text);
+    }
+    free(tx->outlooks);
     free(tx->parts);
+    json_decref(tx->services);
     json_decref(tx->patch);
     job_free(tx->job);
     free(tx);
