@@ -10,6 +10,8 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 
+#define COMPARED_AT_ONCE 256u /* keys, between two pauses */
+
 struct dump {
     struct buf *to;
     bool pretty;
@@ -17,6 +19,7 @@ struct dump {
     int depth;
     void (*pause)(void *arg); /* between values; NULL: it is not called */
     void *arg;
+    unsigned compared; /* keys */
 };
 
 static void dump_value(struct dump *d, const json_t *node);
@@ -64,6 +67,15 @@ static int on_compare(const void *one, const void *other)
     return r ? r : strcmp(a->key, b->key);
 }
 
+static int on_compare_of(const void *one, const void *other, void *arg)
+{
+    struct dump *d = arg;
+
+    if (d->pause && ++d->compared % COMPARED_AT_ONCE == 0)
+        d->pause(d->arg);
+    return on_compare(one, other);
+}
+
 int tree_dump_compare(const char *a, const char *b)
 {
     const struct member one = member_of(a, NULL), other = member_of(b, NULL);
@@ -89,7 +101,7 @@ static void dump_object(struct dump *d, const json_t *node)
 
     json_object_foreach ((json_t *)node, key, value)
         members[i++] = member_of(key, value);
-    qsort(members, n, sizeof(*members), on_compare);
+    qsort_r(members, n, sizeof(*members), on_compare_of, d);
     buf_addc(d->to, '{');
     d->depth++;
     for (i = 0; i < n; i++) {

@@ -78,12 +78,13 @@ static bool is_open(const struct engine *e, const struct dumping *d, const char 
     return json_is_object(probe);
 }
 
-static int on_compare(const void *a, const void *b)
+static int on_compare(const void *a, const void *b, void *parts)
 {
+    parts_pause(parts);
     return tree_dump_compare(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void open_level(struct dumping *d, json_t *object)
+static void open_level(const struct engine *e, struct dumping *d, json_t *object)
 {
     struct level *level = &d->levels[d->depth++];
     const char *key;
@@ -93,7 +94,8 @@ static void open_level(struct dumping *d, json_t *object)
     level->keys = xcalloc(json_object_size(object) + 1, sizeof(*level->keys));
     json_object_foreach (object, key, one)
         level->keys[level->count++] = key;
-    qsort(level->keys, level->count, sizeof(*level->keys), on_compare);
+    qsort_r(level->keys, level->count, sizeof(*level->keys), on_compare,
+            (void *)(uintptr_t)&e->parts);
     buf_addc(&d->text, '{');
 }
 
@@ -105,7 +107,7 @@ static void write_value(const struct engine *e, struct dumping *d, json_t *value
 
     if (json_is_object(value) && d->depth < DEPTH_MAX && is_large(value, &count) &&
         is_open(e, d, buf_str(&d->path))) {
-        open_level(d, value);
+        open_level(e, d, value);
         return;
     }
     shown = grants_show(e, d->secrets, buf_str(&d->path), json_incref(value));

@@ -117,6 +117,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
                                              host->was_enforced_id, host->was_void_tx,
                                              host->was_good},
                        err);
+    e->store.parts = &e->parts;
     if (r == 0) {
         find_unfit(e);
         refs_build(&e->refs, &e->parts, e->store.running);

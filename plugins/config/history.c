@@ -91,7 +91,7 @@ int history_patch(const struct store *store, const struct parts *parts, uint64_t
     tx = r->tx;
     path = files_journal_path(store, r->generation);
     copy = files_copy_path(store, r->generation);
-    result = journal_read(path, copy, r->offset, &text, err);
+    result = journal_read(parts, path, copy, r->offset, &text, err);
     limits.depth = store_limits.depth;
     if (result == 0)
         result = tree_parse(buf_str(&text), text.len, &limits, &record, err);

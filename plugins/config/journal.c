@@ -33,6 +33,19 @@ static int write_at(int fd, const void *data, size_t len, uint64_t offset)
     return 0;
 }
 
+/* A piece at a time. */
+static int write_all(const struct parts *parts, int fd, const struct buf *all, uint64_t offset)
+{
+    int r = 0;
+
+    for (size_t at = 0, n; r == 0 && at < all->len; at += n) {
+        n = all->len - at < COPY_CHUNK ? all->len - at : COPY_CHUNK;
+        r = write_at(fd, all->data + at, n, offset + at);
+        parts_pause(parts);
+    }
+    return r;
+}
+
 static int read_at(int fd, void *data, size_t len, uint64_t offset)
 {
     char *p = data;
@@ -83,7 +96,7 @@ static int open_copy(struct journal *j)
 
 /* Gives the copy what the journal has and it has not; a failure is tried again with the next
  * record and is no reason to refuse anything. */
-static void follow(struct journal *j)
+static void follow(struct journal *j, const struct parts *parts)
 {
     AUTO_FREE char *chunk = NULL;
 
@@ -98,6 +111,7 @@ static void follow(struct journal *j)
             j->copy_error = write_at(j->copy_fd, chunk, n, j->copied);
         if (j->copy_error == 0)
             j->copied += n;
+        parts_pause(parts);
     }
     if (j->copy_error && j->copy_fd >= 0) {
         close(j->copy_fd); /* opened again next time, and truncated to what is known to be there */
@@ -134,7 +148,7 @@ int journal_create(const char *path, const char *copy_path, const uint8_t chain[
         return orb_fail(err, -errno, "cannot open %s", path);
     j.path = xstrdup(path);
     j.copy_path = xstrdup(copy_path);
-    follow(&j);
+    follow(&j, NULL);
     *ret_journal = j;
     return 0;
 }
@@ -176,14 +190,15 @@ int journal_open(const char *path, const char *copy_path, uint64_t end,
         journal_close(&j);
         return r;
     }
-    follow(&j);
+    follow(&j, NULL);
     *ret_journal = j;
     return 0;
 }
 
 /* ---- records ---- */
 
-int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err)
+int journal_append(struct journal *journal, const struct parts *parts, const char *text, size_t len,
+                   struct orb_err *err)
 {
     uint8_t frame[JOURNAL_FRAME];
     AUTO(buf) struct buf all = {0};
@@ -197,10 +212,10 @@ int journal_append(struct journal *journal, const char *text, size_t len, struct
                         (unsigned long long)JOURNAL_MAX_FILE);
     memcpy(frame, journal_mark, JOURNAL_MARK);
     journal_scan_put32(frame + 4, (uint32_t)len);
-    journal_scan_seal(journal->chain, text, len, frame + 8 + JOURNAL_CHAIN, frame + 8);
+    journal_scan_seal(parts, journal->chain, text, len, frame + 8 + JOURNAL_CHAIN, frame + 8);
     buf_add(&all, frame, sizeof(frame));
     buf_add(&all, text, len);
-    r = write_at(journal->fd, all.data, all.len, journal->end);
+    r = write_all(parts, journal->fd, &all, journal->end);
     if (r < 0) {
         journal->tail_unknown = ftruncate(journal->fd, (off_t)journal->end) < 0;
         return orb_fail(err, r, "cannot write %s", journal->path);
@@ -212,11 +227,11 @@ int journal_append(struct journal *journal, const char *text, size_t len, struct
     return 0;
 }
 
-int journal_sync(struct journal *journal, struct orb_err *err)
+int journal_sync(struct journal *journal, const struct parts *parts, struct orb_err *err)
 {
     if (fdatasync(journal->fd) < 0)
         return orb_fail(err, -errno, "cannot make %s durable", journal->path);
-    follow(journal);
+    follow(journal, parts);
     return 0;
 }
 
@@ -254,7 +269,8 @@ void journal_take_back(struct journal *journal)
     memcpy(journal->chain, journal->chain_before, JOURNAL_CHAIN);
 }
 
-static int read_one(const char *path, uint64_t offset, struct buf *ret_text, struct orb_err *err)
+static int read_one(const struct parts *parts, const char *path, uint64_t offset,
+                    struct buf *ret_text, struct orb_err *err)
 {
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     AUTO(buf) struct buf image = {0};
@@ -280,20 +296,24 @@ static int read_one(const char *path, uint64_t offset, struct buf *ret_text, str
     }
     if (r < 0)
         return orb_fail(err, r, "cannot read %s", path);
-    if (!journal_scan_record_at(&(struct journal_image){image.data, image.len}, 0, NULL, &record))
+    if (!journal_scan_record_at(&(struct journal_image){image.data, image.len, parts}, 0, NULL,
+                                &record))
         return orb_fail(err, ORB_E_IO, "%s has no whole record at byte %llu", path,
                         (unsigned long long)offset);
-    buf_clear(ret_text);
-    buf_add(ret_text, record.text, record.len);
+    memmove(image.data, record.text, record.len);
+    image.len = record.len;
+    buf_fini(ret_text);
+    *ret_text = image;
+    image = (struct buf){0};
     return 0;
 }
 
-int journal_read(const char *path, const char *copy_path, uint64_t offset, struct buf *ret_text,
-                 struct orb_err *err)
+int journal_read(const struct parts *parts, const char *path, const char *copy_path,
+                 uint64_t offset, struct buf *ret_text, struct orb_err *err)
 {
-    int r = read_one(path, offset, ret_text, err);
+    int r = read_one(parts, path, offset, ret_text, err);
 
-    return r < 0 && read_one(copy_path, offset, ret_text, NULL) == 0 ? 0 : r;
+    return r < 0 && read_one(parts, copy_path, offset, ret_text, NULL) == 0 ? 0 : r;
 }
 
 void journal_close(struct journal *journal)

@@ -17,6 +17,7 @@
 
 #include "core/base/buf.h"
 #include "orbital/error.h"
+#include "plugins/config/parts.h"
 
 #define JOURNAL_CHAIN 32u
 #define JOURNAL_HEAD 40u  /* magic and chain at the start of the file */
@@ -57,9 +58,10 @@ int journal_open(const char *path, const char *copy_path, uint64_t end,
                  struct orb_err *err);
 /* Writes a record and does not wait for the disk. On failure the file is as before, or
  * tail_unknown is set. */
-int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
+int journal_append(struct journal *journal, const struct parts *parts, const char *text, size_t len,
+                   struct orb_err *err);
 /* Makes the newest record durable, then gives it to the second copy. */
-int journal_sync(struct journal *journal, struct orb_err *err);
+int journal_sync(struct journal *journal, const struct parts *parts, struct orb_err *err);
 /* NULL, or what another program did to the file since the last record: it is missing, replaced, or
  * of another size, so a further record would be lost. A modified copy is rewritten with the next
  * record. */
@@ -68,9 +70,10 @@ const char *journal_disturbed(struct journal *journal);
 void journal_take_back(struct journal *journal);
 void journal_close(struct journal *journal);
 
-/* The JSON of the record at offset, from whichever of the two files has it whole. */
-int journal_read(const char *path, const char *copy_path, uint64_t offset, struct buf *ret_text,
-                 struct orb_err *err);
+/* The JSON of the record at offset, from whichever of the two files has it whole; in slices, parts
+ * NULL: at once. */
+int journal_read(const struct parts *parts, const char *path, const char *copy_path,
+                 uint64_t offset, struct buf *ret_text, struct orb_err *err);
 
 /* ---- reading: journal_scan.c ---- */
 
@@ -78,6 +81,7 @@ int journal_read(const char *path, const char *copy_path, uint64_t offset, struc
 struct journal_image {
     const char *data;
     size_t len;
+    const struct parts *parts; /* sums are made in slices; NULL: at once */
 };
 
 struct journal_scan {

@@ -12,8 +12,8 @@ extern const char journal_mark[JOURNAL_MARK + 1];   /* of a record */
 
 /* 4 bytes, little-endian. */
 void journal_scan_put32(uint8_t *p, uint32_t v);
-/* sum of a record, and its chain value after before. */
-void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
-                       uint8_t *ret_chain);
+/* sum of a record, and its chain value after before; in slices, parts NULL: at once. */
+void journal_scan_seal(const struct parts *parts, const uint8_t *before, const char *text,
+                       size_t len, uint8_t *ret_sum, uint8_t *ret_chain);
 
 #endif

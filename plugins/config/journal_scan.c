@@ -13,6 +13,7 @@ static const char magic_1[JOURNAL_MAGIC + 1] = "orbjrn1\n";
 static const char mark_1[JOURNAL_MARK + 1] = "OJR1";
 #define FRAME_1 40u
 #define SECTOR 512u
+#define HASHED_AT_ONCE (64u * 1024)
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -28,7 +29,8 @@ void journal_scan_put32(uint8_t *p, uint32_t v)
 }
 
 /* BLAKE2b of {before (may be NULL), size, text}. */
-static void hash_text(const uint8_t *before, const char *text, size_t len, uint8_t *ret_hash)
+static void hash_text(const struct parts *parts, const uint8_t *before, const char *text,
+                      size_t len, uint8_t *ret_hash)
 {
     crypto_generichash_state state;
     uint8_t size[4];
@@ -38,16 +40,20 @@ static void hash_text(const uint8_t *before, const char *text, size_t len, uint8
     if (before)
         crypto_generichash_update(&state, before, JOURNAL_CHAIN);
     crypto_generichash_update(&state, size, sizeof(size));
-    crypto_generichash_update(&state, (const uint8_t *)text, len);
+    for (size_t at = 0, n; at < len; at += n) {
+        n = len - at < HASHED_AT_ONCE ? len - at : HASHED_AT_ONCE;
+        crypto_generichash_update(&state, (const uint8_t *)text + at, n);
+        parts_pause(parts);
+    }
     crypto_generichash_final(&state, ret_hash, JOURNAL_CHAIN);
 }
 
-void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
-                       uint8_t *ret_chain)
+void journal_scan_seal(const struct parts *parts, const uint8_t *before, const char *text,
+                       size_t len, uint8_t *ret_sum, uint8_t *ret_chain)
 {
     uint8_t both[2 * JOURNAL_CHAIN];
 
-    hash_text(NULL, text, len, ret_sum);
+    hash_text(parts, NULL, text, len, ret_sum);
     memcpy(both, before, JOURNAL_CHAIN);
     memcpy(both + JOURNAL_CHAIN, ret_sum, JOURNAL_CHAIN);
     crypto_generichash(ret_chain, JOURNAL_CHAIN, both, sizeof(both), NULL, 0);
@@ -70,7 +76,7 @@ static bool old_record_at(const struct journal_image *image, uint64_t at, const 
     if (before) {
         uint8_t want[JOURNAL_CHAIN];
 
-        hash_text(before, r.text, r.len, want);
+        hash_text(NULL, before, r.text, r.len, want);
         if (memcmp(want, r.chain, JOURNAL_CHAIN))
             return false;
     } else if (r.len < 2 || r.text[0] != '{' || r.text[r.len - 1] != '}') {
@@ -97,7 +103,7 @@ bool journal_scan_record_at(const struct journal_image *image, uint64_t at, cons
         return false;
     r.size = JOURNAL_FRAME + r.len;
     memcpy(r.chain, frame + 8, JOURNAL_CHAIN);
-    journal_scan_seal(before ? before : r.chain, r.text, r.len, sum, chain);
+    journal_scan_seal(image->parts, before ? before : r.chain, r.text, r.len, sum, chain);
     if (memcmp(sum, frame + 8 + JOURNAL_CHAIN, JOURNAL_CHAIN) ||
         (before && memcmp(chain, r.chain, JOURNAL_CHAIN)))
         return false;

@@ -145,7 +145,7 @@ int load_records_add(void *arg, uint64_t offset, const char *text, size_t len, s
         s->last_tx = number_of(record, "tx");
     damage_seen(s, number_of(record, "rev"));
     if (!strcmp(state, "prepared"))
-        on_prepared(reading, offset, record_id(text, len), record);
+        on_prepared(reading, offset, record_id(NULL, text, len), record);
     else if (!strcmp(state, "committed"))
         return on_committed(reading, record, err);
     else if (!strcmp(state, "aborted"))

@@ -8,6 +8,7 @@
 #include "core/base/xalloc.h"
 
 #define REF_DEPTH 16
+#define TEXT_AT_ONCE (256u * 1024)
 
 static void part_fini(struct part *part)
 {
@@ -200,8 +201,21 @@ json_t *parts_integers(const struct parts *parts, json_t *value)
 
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text)
 {
-    tree_dump_pausing(value, ret_text, parts->now.in_slices ? parts->pause : NULL,
-                      parts->pause_arg);
+    if (parts && parts->now.in_slices)
+        tree_dump_pausing(value, ret_text, parts->pause, parts->pause_arg);
+    else
+        tree_dump(value, ret_text);
+}
+
+void parts_free_text(const struct parts *parts, struct buf *text)
+{
+    /* The kernel takes its pages back one by one. */
+    while (parts->now.in_slices && text->cap > 2 * TEXT_AT_ONCE) {
+        text->cap -= TEXT_AT_ONCE;
+        text->data = xrealloc(text->data, text->cap);
+        parts_pause(parts);
+    }
+    buf_fini(text);
 }
 
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest)
@@ -242,7 +256,9 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
 
 static struct schema_shared *shared_of(const struct parts *parts, struct schema_shared *alone)
 {
-    *alone = (struct schema_shared){.units = PARTS_UNITS};
+    *alone = (struct schema_shared){.units = PARTS_UNITS,
+                                    .pause = parts->now.in_slices ? parts->pause : NULL,
+                                    .arg = parts->pause_arg};
     return parts->now.shared ? parts->now.shared : alone;
 }
 

@@ -60,8 +60,10 @@ json_t *parts_copy(const struct parts *parts, const json_t *value);
 json_t *parts_copy_members(const struct parts *parts, const json_t *object);
 /* json_equal() of large values, in slices; those of what is NULL or another type differ. */
 bool parts_equal(const struct parts *parts, const json_t *a, const json_t *b);
-/* tree_dump() of a large value, in slices. */
+/* tree_dump() of a large value, in slices; parts NULL: at once. */
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
+/* Frees a long text, in slices. */
+void parts_free_text(const struct parts *parts, struct buf *text);
 /* The part that contains a path, or NULL. ret_rest (may be NULL): the pointer inside the part. */
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
 /* The schema of the value at path; NULL with err: the first unknown name, and the known ones. path

@@ -28,6 +28,8 @@
 #include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
 
+#define LARGE_RECORD (64u * 1024) /* bytes */
+
 void phases_refuse(struct engine *engine, const struct job *job, const struct orb_err *err)
 {
     if (job->undoes)
@@ -219,21 +221,49 @@ static int commit(struct tx *tx)
     return r;
 }
 
+/* What a large change leads to is made beside what there is. */
+static void make_next(struct tx *tx, json_t **ret_index)
+{
+    struct engine *e = tx->engine;
+
+    if (tx->unwritten || e->store.journal.end - e->store.pending.offset < LARGE_RECORD)
+        return;
+    store_next(&e->store);
+    *ret_index = refs_next(&e->refs, &e->parts, tx->patch);
+}
+
+static void follow_refs(struct tx *tx, json_t **index)
+{
+    struct refs *refs = &tx->engine->refs;
+    json_t *was = refs->index;
+
+    if (!*index) {
+        refs_update(refs, &tx->engine->parts, tx->patch);
+        return;
+    }
+    refs->index = *index;
+    *index = was;
+}
+
 static void write_committed(struct engine *e, void *arg)
 {
     struct tx *tx = arg;
+    json_t *index = NULL;
 
     report_step(e, "applied-all");
+    make_next(tx, &index);
     requests_settle(e); /* they look at the tree that changes, and at the candidate */
     e->parts.now.in_slices = false;
     if (commit(tx) < 0) {
         e->parts.now.in_slices = true;
+        store_drop_next(&e->store);
+        parts_drop(&e->parts, index);
         say_not_written(tx);
         turn_abort(tx);
         return;
     }
     follow_committed(tx);
-    refs_update(&e->refs, &e->parts, tx->patch);
+    follow_refs(tx, &index);
     if (json_object_size(e->unfit))
         check_unfit(tx);
     e->confirm_at = 0;
@@ -246,8 +276,10 @@ static void write_committed(struct engine *e, void *arg)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
-    publish_committed(tx);
     e->parts.now.in_slices = true;
+    publish_committed(tx);
+    store_drop_next(&e->store);
+    parts_drop(&e->parts, index);
     finish(tx);
 }
 

@@ -21,6 +21,7 @@ static json_t *paths_told(const struct tx *tx, bool parts_only)
                                           : grants_path(tx->engine, NULL, path);
 
         json_object_set_new(told, part, json_true());
+        parts_pause(&tx->engine->parts);
     }
     return told;
 }

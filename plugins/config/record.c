@@ -6,12 +6,21 @@
 #include "core/base/json_write.h"
 #include "plugins/config/store.h"
 
-uint64_t record_id(const char *text, size_t len)
+#define HASHED_AT_ONCE (64u * 1024)
+
+uint64_t record_id(const struct parts *parts, const char *text, size_t len)
 {
     uint8_t hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash_state state;
     uint64_t id = 0;
 
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)text, len, NULL, 0);
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    for (size_t at = 0, n; at < len; at += n) {
+        n = len - at < HASHED_AT_ONCE ? len - at : HASHED_AT_ONCE;
+        crypto_generichash_update(&state, (const uint8_t *)text + at, n);
+        parts_pause(parts);
+    }
+    crypto_generichash_final(&state, hash, sizeof(hash));
     for (size_t i = 0; i < sizeof(id); i++)
         id = id << 8 | hash[i];
     id >>= 11; /* a JSON number everywhere */
@@ -27,7 +36,8 @@ static struct json_write begin(struct buf *text, const char *state)
     return w;
 }
 
-void record_prepared(struct buf *text, const struct revision *meta, const json_t *patch)
+void record_prepared(struct buf *text, const struct parts *parts, const struct revision *meta,
+                     const json_t *patch)
 {
     struct json_write w = begin(text, "prepared");
 
@@ -43,7 +53,7 @@ void record_prepared(struct buf *text, const struct revision *meta, const json_t
     }
     if (meta->undoes)
         json_write_integer(&w, "undoes", (int64_t)meta->undoes);
-    tree_dump(patch, json_write_place(&w, "patch"));
+    parts_dump(parts, patch, json_write_place(&w, "patch"));
     json_write_end(&w);
 }
 

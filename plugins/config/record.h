@@ -8,12 +8,14 @@
 
 #include "core/base/buf.h"
 #include "core/json/tree.h"
+#include "plugins/config/parts.h"
 
 struct revision;
 
 /* A change checked by every participant. "patch" is its last member: a reader that needs only the
  * rest stops before it. */
-void record_prepared(struct buf *text, const struct revision *meta, const json_t *patch);
+void record_prepared(struct buf *text, const struct parts *parts, const struct revision *meta,
+                     const json_t *patch);
 /* The prepared change tx is that revision now. */
 void record_committed(struct buf *text, uint64_t tx, uint64_t revision);
 /* The prepared change tx was not made; why: a sentence for the history. */
@@ -27,6 +29,6 @@ void record_noted(struct buf *text, uint64_t revision, uint64_t time_us, const c
                   const char *what);
 /* Distinguishes `prepared` records: the id of its revision, never 0. text: the record's len bytes.
  * */
-uint64_t record_id(const char *text, size_t len);
+uint64_t record_id(const struct parts *parts, const char *text, size_t len);
 
 #endif

@@ -20,9 +20,27 @@ void refs_fini(struct refs *refs)
 }
 
 struct noting {
+    const struct parts *parts;
     json_t *index;
+    json_t *own; /* {target: true}: whose holders are of this index alone; NULL: all are */
     bool add;
 };
+
+/* The holders of the references to target, which may be changed. */
+static json_t *holders(const struct noting *n, const char *target)
+{
+    json_t *from = json_object_get(n->index, target);
+
+    if (!from && !n->add)
+        return NULL;
+    if (from && (!n->own || json_object_get(n->own, target)))
+        return from;
+    from = from ? parts_copy_members(n->parts, from) : json_object();
+    json_object_set_new(n->index, target, from);
+    if (n->own)
+        json_object_set_new(n->own, target, json_true());
+    return from;
+}
 
 static int on_note(void *arg, const char *path, const char *target, const char *value)
 {
@@ -32,16 +50,12 @@ static int on_note(void *arg, const char *path, const char *target, const char *
 
     buf_adds(&at, target);
     buf_add_pointer(&at, value);
-    from = json_object_get(n->index, buf_str(&at));
+    from = holders(n, buf_str(&at));
     if (!n->add) {
         json_object_del(from, path);
         if (from && json_object_size(from) == 0)
             json_object_del(n->index, buf_str(&at));
         return 0;
-    }
-    if (!from) {
-        from = json_object();
-        json_object_set_new(n->index, buf_str(&at), from);
     }
     json_object_set_new(from, path, json_true());
     return 0;
@@ -52,17 +66,20 @@ static int each(const struct parts *parts, const char *path, const json_t *value
                 void *arg)
 {
     const struct schema *schema = parts_schema(parts, path, NULL);
-    AUTO(buf) struct buf text = {0};
+    struct buf text = {0};
+    int r;
 
     if (!schema || !value)
         return 0;
     parts_dump(parts, value, &text);
-    return parts_refs(parts, schema, buf_str(&text), text.len, path, cb, arg);
+    r = parts_refs(parts, schema, buf_str(&text), text.len, path, cb, arg);
+    parts_free_text(parts, &text);
+    return r;
 }
 
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree)
 {
-    struct noting n = {.index = json_object(), .add = true};
+    struct noting n = {.parts = parts, .index = json_object(), .add = true};
     const char *key;
     json_t *value;
 
@@ -76,18 +93,34 @@ void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree
     }
 }
 
-void refs_update(struct refs *refs, const struct parts *parts, const json_t *patch)
+static void follow(struct noting *n, const json_t *patch)
 {
     for (int pass = 0; pass < 2; pass++) {
-        struct noting n = {.index = refs->index, .add = pass == 1};
-
+        n->add = pass == 1;
         for (size_t i = 0; i < json_array_size(patch); i++) {
             const json_t *op = json_array_get(patch, i);
 
-            each(parts, json_string_value(json_object_get(op, "path")),
-                 json_object_get(op, n.add ? "value" : "old"), on_note, &n);
+            each(n->parts, json_string_value(json_object_get(op, "path")),
+                 json_object_get(op, n->add ? "value" : "old"), on_note, n);
+            parts_pause(n->parts);
         }
     }
+}
+
+void refs_update(struct refs *refs, const struct parts *parts, const json_t *patch)
+{
+    struct noting n = {.parts = parts, .index = refs->index};
+
+    follow(&n, patch);
+}
+
+json_t *refs_next(const struct refs *refs, const struct parts *parts, const json_t *patch)
+{
+    AUTO(json_t) json_t *own = json_object();
+    struct noting n = {.parts = parts, .index = parts_copy_members(parts, refs->index), .own = own};
+
+    follow(&n, patch);
+    return n.index;
 }
 
 /* ---- new values ---- */

@@ -17,6 +17,8 @@ void refs_fini(struct refs *refs);
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree);
 /* Follows a committed patch. */
 void refs_update(struct refs *refs, const struct parts *parts, const json_t *patch);
+/* The index as refs_update() would leave it, beside the present one, in slices; the caller's. */
+json_t *refs_next(const struct refs *refs, const struct parts *parts, const json_t *patch);
 /* References of the patch's new values without a target, and references to what it deletes:
  * ORB_E_SCHEMA with path. A reference is checked as far as its package may read (rights.h): so
  * those of a package that the patch enables, or grants more, are checked as well. rights: parts,

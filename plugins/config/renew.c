@@ -33,8 +33,8 @@ static void close_journal(struct store *store)
     if (store->journal.path && !store->journal.tail_unknown && !store->renew &&
         store->generation != store->revision) {
         record_continued(&text, store->revision);
-        if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
-            journal_sync(&store->journal, &err) < 0)
+        if (journal_append(&store->journal, NULL, text.data, text.len, &err) < 0 ||
+            journal_sync(&store->journal, NULL, &err) < 0)
             log_warn(store->log, "config.journal.not-closed", KV("why", err.text));
     }
     journal_close(&store->journal);
@@ -101,8 +101,8 @@ static void write_note(struct store *store, const char *user, uint64_t time_us, 
 
     record_noted(&text, store->revision, time_us, user, what);
     history_note(store, user, what, time_us);
-    if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
-        journal_sync(&store->journal, &err) < 0)
+    if (journal_append(&store->journal, NULL, text.data, text.len, &err) < 0 ||
+        journal_sync(&store->journal, NULL, &err) < 0)
         log_warn(store->log, "config.note.not-written", KV("why", err.text));
     if (store->journal.tail_unknown)
         renew_demand(store, err.text);
@@ -197,7 +197,7 @@ int renew_accept(struct store *store, const char *user, uint64_t time_us, struct
         last = store->good;
     if (apart) {
         store->revision = (last / NUMBERS_APART + 1) * NUMBERS_APART;
-        store->id = record_id((const char *)&time_us, sizeof(time_us)); /* it has no record */
+        store->id = record_id(NULL, (const char *)&time_us, sizeof(time_us)); /* it has no record */
     }
     r = renew(store, err);
     if (r < 0) {

@@ -41,6 +41,7 @@ void store_close(struct store *store)
     free(store->renew);
     damage_fini(&store->damage);
     json_decref(store->running);
+    json_decref(store->next);
     json_decref(store->unconfirmed);
     journal_close(&store->journal);
     *store = (struct store){0};
@@ -60,8 +61,9 @@ static void check_tail(struct store *store, const char *why)
 
 static int append(struct store *store, const struct buf *text, struct orb_err *err)
 {
-    int r = store->journal.path ? journal_append(&store->journal, text->data, text->len, err)
-                                : orb_fail(err, ORB_E_STATE, "there is no journal to write to");
+    int r = store->journal.path
+                ? journal_append(&store->journal, store->parts, text->data, text->len, err)
+                : orb_fail(err, ORB_E_STATE, "there is no journal to write to");
 
     if (r < 0)
         check_tail(store, err ? err->text : "");
@@ -77,7 +79,7 @@ static int append(struct store *store, const struct buf *text, struct orb_err *e
 static int sync_newest(struct store *store, struct orb_err *err)
 {
     int was = store->journal.copy_error;
-    int r = journal_sync(&store->journal, err);
+    int r = journal_sync(&store->journal, store->parts, err);
 
     if (r < 0) {
         journal_take_back(&store->journal);
@@ -142,11 +144,11 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     struct revision p = pending_of(store, meta, patch);
     int r;
 
-    record_prepared(&text, &p, patch);
+    record_prepared(&text, store->parts, &p, patch);
     r = make_room(store, meta, text.len, err);
     p.generation = store->generation;
     p.offset = store->journal.end;
-    p.id = record_id(text.data, text.len);
+    p.id = record_id(store->parts, text.data, text.len);
     if (r == 0)
         r = append(store, &text, err);
     if (r < 0) {
@@ -161,6 +163,30 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
         return r;
     }
     store_step(store, "prepared-synced");
+    return 0;
+}
+
+void store_next(struct store *store)
+{
+    AUTO(overlay) struct overlay exact = {.parts = store->parts};
+
+    overlay_patch_exact(&exact, store->pending_patch);
+    store->next = overlay_get(&exact, store->running, "");
+}
+
+void store_drop_next(struct store *store)
+{
+    parts_drop(store->parts, take_ptr(store->next));
+}
+
+static int change_tree(struct store *store, struct orb_err *err)
+{
+    json_t *was = store->running;
+
+    if (!store->next)
+        return overlay_patch_apply(store->running, store->pending_patch, false, err);
+    store->running = store->next;
+    store->next = was;
     return 0;
 }
 
@@ -195,7 +221,7 @@ int store_commit(struct store *store, struct orb_err *err)
         return r;
     }
     store_step(store, "committed-synced");
-    r = overlay_patch_apply(store->running, store->pending_patch, false, err);
+    r = change_tree(store, err);
     if (r < 0)
         return r;
     is_committed(store);

@@ -84,7 +84,9 @@ struct store {
     void *step_arg;
     void (*progress)(void *arg);
 
+    const struct parts *parts; /* what is long is done in slices of theirs; NULL: at once */
     json_t *running;
+    json_t *next; /* made by store_next(); from store_commit() on the tree before it */
     uint64_t revision;
     uint64_t id;      /* of it */
     uint64_t written; /* the newest revision on the disk; older when it took nothing of an undo */
@@ -126,6 +128,11 @@ void store_close(struct store *store);
  * patch: overlay_patch form, kept by reference. */
 int store_prepare(struct store *store, const struct revision *meta, json_t *patch,
                   struct orb_err *err);
+/* Makes the tree to which the prepared transaction leads beside the running one, in slices: then
+ * store_commit() takes it at once. Only for large ones: it copies the objects that change. */
+void store_next(struct store *store);
+/* Gives back in slices what store_next() made and what store_commit() put in its place. */
+void store_drop_next(struct store *store);
 /* Writes record `committed`, durably; then the running tree is the new one. On failure the record
  * was undone, or void_tx names the transaction. */
 int store_commit(struct store *store, struct orb_err *err);

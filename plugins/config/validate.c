@@ -22,11 +22,14 @@ static int hidden(const struct parts *parts, const struct orb_err *why, struct o
 static int check_value(const struct parts *parts, const struct schema *schema, const char *path,
                        const json_t *value, struct orb_err *err)
 {
-    AUTO(buf) struct buf text = {0};
+    struct buf text = {0};
     struct orb_err why = {0};
+    int r;
 
     parts_dump(parts, value, &text);
-    if (parts_check(parts, schema, buf_str(&text), text.len, path, &why) == 0)
+    r = parts_check(parts, schema, buf_str(&text), text.len, path, &why);
+    parts_free_text(parts, &text);
+    if (r == 0)
         return 0;
     if (why.code == ORB_E_LIMIT)
         return orb_fail_at(err, why.code, path, "%s", why.text);

@@ -91,7 +91,7 @@ static void add_record(struct buf *file, uint8_t chain[JOURNAL_CHAIN], const str
 
     memcpy(frame, journal_mark, JOURNAL_MARK);
     journal_scan_put32(frame + 4, (uint32_t)text->len);
-    journal_scan_seal(chain, text->data, text->len, frame + 8 + JOURNAL_CHAIN, frame + 8);
+    journal_scan_seal(NULL, chain, text->data, text->len, frame + 8 + JOURNAL_CHAIN, frame + 8);
     memcpy(chain, frame + 8, JOURNAL_CHAIN);
     buf_add(file, frame, sizeof(frame));
     buf_add(file, text->data, text->len);

@@ -208,8 +208,8 @@ TEST(a_record_of_a_kind_that_is_not_known_is_not_passed_over)
         ck_assert_int_eq(journal_scan(&scan, pass, NULL, &found, &err), 0);
     }
     ck_assert_int_eq(journal_open(path, copy, found.end, found.chain, found.end, &j, &err), 0);
-    ck_assert_int_eq(journal_append(&j, strange, strlen(strange), &err), 0);
-    ck_assert_int_eq(journal_sync(&j, &err), 0);
+    ck_assert_int_eq(journal_append(&j, NULL, strange, strlen(strange), &err), 0);
+    ck_assert_int_eq(journal_sync(&j, NULL, &err), 0);
     journal_close(&j);
     f->enforced = 0;
     fake_open(f);
