@@ -65,16 +65,15 @@ static json_t *members_of(const struct ask *ask, const char *path, const json_t 
 }
 
 /* Names that begin with prefix and exist now in the map this value refers to, or that this path
- * holds: one more than are told when there are more. */
-static json_t *names_at(const struct ask *ask, const char *path, const char *prefix)
+ * holds: at most so many. */
+static json_t *names_at(const struct ask *ask, const char *path, const char *prefix, size_t most)
 {
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
     struct overlay none = {0};
     bool shown = grants_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
 
-    return shown ? overlay_names(c ? &c->changes : &none, e->store.running, path, prefix,
-                                 MAX_NAMES + 1)
+    return shown ? overlay_names(c ? &c->changes : &none, e->store.running, path, prefix, most)
                  : json_array();
 }
 
@@ -87,6 +86,12 @@ struct offers {
     const char *prefix; /* of what is told */
     json_t *names;
 };
+
+/* One more than are told tells that there are more. */
+static bool is_full(const struct offers *o)
+{
+    return json_array_size(o->names) > MAX_NAMES;
+}
 
 /* mark: the text before the name, "@". */
 static void offer(const struct offers *o, const char *mark, const char *name)
@@ -109,7 +114,7 @@ static bool has_member(const struct offers *o, const char *map, const char *name
         return true;
     buf_adds(&path, map);
     buf_add_pointer(&path, name);
-    found = names_at(o->ask, buf_str(&path), member + 1);
+    found = names_at(o->ask, buf_str(&path), member + 1, 1);
     return json_array_size(found) > 0;
 }
 
@@ -125,9 +130,10 @@ static void offer_entries(const struct offers *o, const char *mark, const char *
 
     if (strncmp(mark, o->prefix, len < strlen(o->prefix) ? len : strlen(o->prefix)))
         return;
-    names = names_at(o->ask, map, strlen(o->prefix) > len ? o->prefix + len : "");
+    /* All, as many may be without the member. */
+    names = names_at(o->ask, map, strlen(o->prefix) > len ? o->prefix + len : "", SIZE_MAX);
     json_array_foreach (names, i, name)
-        if (has_member(o, map, json_string_value(name), star ? star + 2 : NULL))
+        if (!is_full(o) && has_member(o, map, json_string_value(name), star ? star + 2 : NULL))
             offer(o, mark, json_string_value(name));
 }
 
@@ -171,7 +177,7 @@ static json_t *names_for(const struct ask *ask, const char *path, const json_t *
     struct offers o = {.ask = ask,
                        .part = parts_of(&ask->engine->parts, path, NULL),
                        .prefix = prefix,
-                       .names = names_at(ask, of, prefix)};
+                       .names = names_at(ask, of, prefix, MAX_NAMES + 1)};
 
     offer_all(&o, json_object_get(node, "x-orb-offer"));
     return o.names;
