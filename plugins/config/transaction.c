@@ -140,8 +140,6 @@ static bool begin_job(struct engine *engine)
                         : commit_patch(engine, job, &tx->patch, &err);
 
     tx->engine = engine;
-    if (r == 0 && job->canceled)
-        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
     /* The rest must not depend on a request's budget. */
     engine->parts.now.shared = NULL;
     if (r == 0 && !job->dry_run) {
@@ -153,6 +151,8 @@ static bool begin_job(struct engine *engine)
         r = phases_not_written(engine, &err);
     if (r == 0)
         participant_look(tx);
+    if (r == 0 && job->canceled)
+        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
     if (r == 0 && !participant_list(tx, job)) {
         tx_free(tx);
         return false;
