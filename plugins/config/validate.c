@@ -130,6 +130,43 @@ static int refuse_items(const struct parts *parts, const json_t *base, const cha
     return 0;
 }
 
+/* How many objects and lists are inside each other. */
+static unsigned depth_of(const struct parts *parts, const json_t *value)
+{
+    const char *key;
+    json_t *one;
+    size_t i;
+    unsigned most = 0, below;
+
+    if (!json_is_object(value) && !json_is_array(value))
+        return 0;
+    parts_pause(parts);
+    json_object_foreach ((json_t *)value, key, one) {
+        below = depth_of(parts, one);
+        most = below > most ? below : most;
+    }
+    json_array_foreach (value, i, one) {
+        below = depth_of(parts, one);
+        most = below > most ? below : most;
+    }
+    return most + 1;
+}
+
+/* What is nested deeper could be stored, but neither shown nor loaded again. */
+static int check_depth(const struct parts *parts, const char *path, const json_t *value,
+                       struct orb_err *err)
+{
+    unsigned depth = depth_of(parts, value);
+
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+        depth++;
+    if (depth <= VALIDATE_DEPTH)
+        return 0;
+    return orb_fail_at(err, ORB_E_LIMIT, path,
+                       "the configuration may be nested %d levels deep; this value has %u",
+                       VALIDATE_DEPTH, depth);
+}
+
 int validate_edit(const struct parts *parts, const struct overlay *overlay, const json_t *base,
                   const char *path, json_t **value, struct orb_err *err)
 {
@@ -153,6 +190,9 @@ int validate_edit(const struct parts *parts, const struct overlay *overlay, cons
         return e.err->code;
     if (!*value)
         return 0;
+    r = check_depth(parts, path, *value, e.err);
+    if (r < 0)
+        return r;
     r = walk(&e, schema, path, &now);
     if (r == 0 && now != *value) {
         parts_drop(parts, *value);

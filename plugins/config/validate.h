@@ -3,9 +3,14 @@
 #ifndef CONFIG_VALIDATE_H
 #define CONFIG_VALIDATE_H
 
+#include "core/json/scan.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/refs.h"
+
+/* Levels of the tree, its root being the first: each value fits a frame, also beside its path and
+ * the value it replaces, which four levels of the frame contain. */
+#define VALIDATE_DEPTH (JSON_MAX_DEPTH - 4)
 
 /* An edit as typed: the path must be known, every scalar and array in value must match the schema.
  * Missing members are no error yet. A secret given as "********" is replaced by the present one

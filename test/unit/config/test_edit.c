@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/json/scan.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -602,5 +603,69 @@ TEST(a_whole_number_is_an_integer_whatever_its_spelling)
         ck_assert_int_eq(json_array_size(tree_get(f.reply, "/changes")), 0);
     }
     ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"mtu\":1400}"));
+    fake_free(&f);
+}
+
+#define OPEN_PART "/services/lan/limits"
+
+/* An object in so many others. */
+static const char *nested(unsigned depth, struct buf *text)
+{
+    buf_clear(text);
+    for (unsigned i = 1; i < depth; i++)
+        buf_adds(text, "{\"k\":");
+    buf_adds(text, "{}");
+    for (unsigned i = 1; i < depth; i++)
+        buf_addc(text, '}');
+    return buf_str(text);
+}
+
+/* A member at a time, each an edit that is small by itself. */
+TEST(no_edit_makes_the_tree_deeper_than_it_can_be_read_back)
+{
+    struct fake f;
+    AUTO(buf) struct buf path = {0}, value = {0}, quoted = {0};
+    unsigned depth = 3; /* of the tree, with a member of OPEN_PART */
+    int r = 0;
+
+    base(&f);
+    buf_adds(&path, OPEN_PART);
+    for (; r == 0 && depth < 70; depth++) {
+        buf_adds(&path, "/k");
+        r = fake_ask(&f, "ada", 1, "edit",
+                     "{\"ops\":[{\"op\":\"set\",\"path\":\"%s\",\"value\":{}}]}", buf_str(&path));
+    }
+    ck_assert_int_eq(r, ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(f.err.text, "28 levels"));
+    ck_assert_str_eq(f.err.path, buf_str(&path));
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"" OPEN_PART
+                              "/j\",\"value\":%s}]}",
+                              nested(25, &value)),
+                     ORB_E_LIMIT);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"" OPEN_PART
+                              "/j\",\"value\":%s}]}",
+                              nested(24, &value)),
+                     0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"merge\",\"path\":\"" OPEN_PART
+                              "/j\",\"value\":%s}]}",
+                              nested(25, &value)),
+                     ORB_E_LIMIT);
+    buf_addf(&quoted, "{\"services\":{\"lan\":{\"limits\":{\"m\":%s}}}}", nested(25, &value));
+    buf_clear(&value);
+    buf_add_json(&value, quoted.data, quoted.len);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(fake_ask(&f, "bob", 2, "load-part",
+                                  "{\"offset\":0,\"data\":%s,\"last\":true,\"mode\":\"%s\"}",
+                                  buf_str(&value), i ? "merge" : "replace"),
+                         ORB_E_LIMIT);
+    fake_commit(&f);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "get", "{\"path\":\"\"}"), 0);
+    ck_assert_int_eq(scan_json(f.text.data, f.text.len, NULL, NULL), 0);
     fake_free(&f);
 }
