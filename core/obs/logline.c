@@ -84,9 +84,10 @@ void logline_renew(char *line, size_t len)
 
 bool logline_whole(const char *line, size_t len)
 {
+    static const struct json_limits limits = {.depth = LOGLINE_DEPTH, .keys = JSON_MAX_KEYS};
     struct json_slice event, kv;
 
-    return scan_json(line, len, NULL, NULL) == 0 && json_member(line, len, "event", &event) &&
+    return scan_json(line, len, &limits, NULL) == 0 && json_member(line, len, "event", &event) &&
            event.type == 's' && json_member(line, len, "kv", &kv) && kv.type == 'o';
 }
 

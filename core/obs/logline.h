@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/log.h"
+#include "core/json/scan.h"
 
 #define LOGLINE_BYTES (32u << 10) /* of one line; longer ones are invalid */
 
@@ -25,7 +26,9 @@ bool logline_read(const char *line, size_t len, struct logline *ret_line);
 /* Gives a line that logline_read took the keys of today; earlier versions wrote time_us. The length
  * stays. */
 void logline_renew(char *line, size_t len);
-/* Is the line one JSON object with event and kv? */
+/* Levels of a line: an answer contains it in some more, and has to be read whole. */
+#define LOGLINE_DEPTH (JSON_MAX_DEPTH - 8)
+/* Is the line one JSON object with event and kv, at most LOGLINE_DEPTH deep? */
 bool logline_whole(const char *line, size_t len);
 /* Is this whole line the first word of a run of the daemon? ret_run: its id, "" without one. */
 bool logline_starts_run(const char *line, size_t len, char ret_run[40]);

@@ -9,23 +9,30 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/text.h"
+#include "core/json/scan.h"
 #include "core/obs/journal.h"
 #include "core/obs/logline.h"
 
 #define KV_BYTES (LOGLINE_BYTES - 1024) /* the rest is the head */
 #define CUT_BYTES 4096                  /* what is kept of a record that is too long */
 
+/* What cannot be kept as it is is kept as text: no record makes an answer that has it unreadable.
+ */
 static void write_kv(struct json_write *w, const char *kv)
 {
+    static const struct json_limits limits = {.depth = LOGLINE_DEPTH - 1, .keys = JSON_MAX_KEYS};
     size_t len = strlen(kv);
 
-    if (len <= KV_BYTES) {
+    if (len <= KV_BYTES && scan_json(kv, len, &limits, NULL) == 0) {
         json_write_raw(w, "kv", kv, len);
         return;
     }
     json_write_object(w, "kv");
-    json_write_integer(w, "too-long-bytes", (int64_t)len);
-    json_write_string_len(w, "begins", kv, CUT_BYTES);
+    if (len > KV_BYTES)
+        json_write_integer(w, "too-long-bytes", (int64_t)len);
+    else
+        json_write_integer(w, "nested-deeper-than", LOGLINE_DEPTH - 1);
+    json_write_string_len(w, "begins", kv, len < CUT_BYTES ? len : CUT_BYTES);
     json_write_end(w);
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/json/scan.h"
 #include "core/json/tree.h"
 #include "core/obs/logfile.h"
 #include "core/obs/logs.h"
@@ -179,6 +180,42 @@ TEST(a_record_that_is_too_long_keeps_its_beginning)
     logs_free(logs);
 }
 
+/* An answer contains its records in more levels, all of which its reader counts. */
+TEST(no_record_is_nested_too_deeply_for_the_answer_that_has_it)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query all = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    unsigned as_text = 0;
+
+    for (unsigned depth = 1; depth < JSON_MAX_DEPTH - 1; depth++) {
+        AUTO(buf) struct buf text = {0};
+
+        buf_adds(&text, "{\"event\":\"deep\",\"kv\":{\"a\":");
+        for (unsigned i = 0; i < depth; i++)
+            buf_addc(&text, '[');
+        for (unsigned i = 0; i < depth; i++)
+            buf_addc(&text, ']');
+        buf_adds(&text, "}}");
+        ck_assert_int_eq(scan_json(text.data, text.len, NULL, NULL), 0);
+        logs_record(logs, "guest", text.data, text.len);
+    }
+    ck_assert_uint_eq(count(logs, &all, &tree), JSON_MAX_DEPTH - 2);
+    for (unsigned i = 0; i < JSON_MAX_DEPTH - 2; i++) {
+        const json_t *kv = json_object_get(json_array_get(tree_get(tree, "/records"), i), "kv");
+
+        as_text += json_is_integer(json_object_get(kv, "nested-deeper-than"));
+        ck_assert_ptr_nonnull(json_object_get(kv, as_text ? "begins" : "a"));
+        if (as_text) /* the whole of it */
+            ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(kv, "begins")), "]}"));
+        if (as_text)
+            ck_assert_uint_lt(json_string_length(json_object_get(kv, "begins")), 80);
+    }
+    ck_assert_uint_ge(as_text, 4);
+    ck_assert_uint_le(as_text, JSON_MAX_DEPTH / 2);
+    logs_free(logs);
+}
+
 TEST(what_a_flood_lost_is_reported_also_when_it_is_over)
 {
     struct logs *logs = quiet(NULL);
@@ -320,7 +357,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     logs_free(logs);
 }
 
-TEST(a_metric_has_neither_the_hosts_name_nor_two_types)
+TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
 {
     struct metrics *m = metrics_new();
     AUTO(buf) struct buf text = {0};
