@@ -3,7 +3,9 @@
 
 The machine is a pid namespace whose root is a tmpfs with /usr, the build and the box bound in."""
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -18,10 +20,11 @@ tap = Tap()
 # Becomes the first process by exec. $1: the new root, $2: the build, $3: the box.
 MACHINE = """set -e; R=$1 B=$2 X=$3; shift 3
 mount -t tmpfs tmpfs $R
-mkdir -p $R/usr $R$B $R/box $R/tmp $R/old
+mkdir -p $R/usr $R$B $R/box $R/tmp $R/old $R/etc
+echo ada:x:12345:4321::/:/bin/sh >$R/etc/passwd; echo orbital:x:4321: >$R/etc/group
 for d in bin lib lib32 lib64 sbin; do [ ! -L /$d ] || cp -P /$d $R/$d; done
 mount --bind /usr $R/usr; mount --bind $B $R$B; mount --bind $X $R/box
-cd $R; pivot_root . old; cd /
+cd $R; pivot_root . old; cd /; umask 027
 exec "$@"
 """
 
@@ -91,6 +94,21 @@ def mounted(box):
                      "/sys/fs/bpf": "bpf", "/sys/fs/cgroup": "cgroup2"}.items():
         expect(seen.get(at) == kind, f"{at}: {seen.get(at)}, expected {kind}")
     expect(",UP" in run(*box.inside("ip", "link", "show", "lo")).stdout, "lo is down")
+
+
+def serves_its_group(box):
+    """Whatever the first process was given as umask: users in the group orbital are served, others are not."""
+    def asks(group):
+        return subprocess.run([f"{box.dir}/orbctl", "show", "services"], user=12345, group=group, extra_groups=[],
+                              capture_output=True, text=True, env={"ORBITAL_SOCKET": f"{box.dir}/run/control.sock"})
+    shutil.copy(f"{build}/orbctl", f"{box.dir}/orbctl")
+    found = os.stat(f"{box.dir}/run/control.sock")
+    expect((found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 4321, 0o660), f"the socket: {found}")
+    expect(stat.S_IMODE(os.stat(f"{box.dir}/run").st_mode) == 0o755, f"its directory: {os.stat(f'{box.dir}/run')}")
+    served = asks(4321)
+    expect(served.returncode == 0 and "routing" in served.stdout, f"one of the group is not served: {served.stderr}")
+    refused = asks(4322)
+    expect(refused.returncode != 0 and not refused.stdout, f"one of another group is served: {refused.stdout}")
 
 
 def orphans_are_reaped(box):
@@ -194,6 +212,7 @@ with Machine(build, "init") as box:
     box.start()
     tap.test("the appliance is operational with orbitald as pid 1", operational, box)
     tap.test("what was missing is mounted, loopback is up", mounted, box)
+    tap.test("the group orbital is served", serves_its_group, box)
     tap.test("orphans are reaped", orphans_are_reaped, box)
     tap.test("crashes of workers are reported rightly among orphans", crashes_are_reported, box)
     tap.test("SIGTERM stops the services and powers off", ends, box, signal.SIGTERM, "power off")
