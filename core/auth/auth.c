@@ -322,7 +322,7 @@ static int expired(const struct token *t, struct orb_err *err)
 }
 
 int auth_token_check(struct auth *auth, const char *token, char name[64], char role[16],
-                     struct orb_err *err)
+                     int64_t *ret_made_us, struct orb_err *err)
 {
     unsigned char hash[TOKEN_HASH];
     int found = -1;
@@ -340,5 +340,6 @@ int auth_token_check(struct auth *auth, const char *token, char name[64], char r
         return expired(&auth->tokens.items[found], err);
     snprintf(name, 64, "%s", auth->tokens.items[found].name);
     snprintf(role, 16, "%s", auth->tokens.items[found].role);
+    *ret_made_us = auth->tokens.items[found].created_us;
     return 0;
 }

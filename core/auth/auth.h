@@ -57,9 +57,10 @@ void auth_change_free(struct auth_change *change);
 /* {"tokens":[{"name","role","created-us","expires-us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
  * file is damaged. */
 int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err);
-/* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token, or it has expired;
- * ORB_E_UNAVAILABLE when none can be checked: the file is damaged. */
+/* Constant-time look-up. ret_made_us: when the token was made, which tells it from an earlier one
+ * of the same name. ORB_E_UNAUTHENTICATED when no such token, or it has expired; ORB_E_UNAVAILABLE
+ * when none can be checked: the file is damaged. */
 int auth_token_check(struct auth *auth, const char *token, char name[64], char role[16],
-                     struct orb_err *err);
+                     int64_t *ret_made_us, struct orb_err *err);
 
 #endif

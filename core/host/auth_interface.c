@@ -41,15 +41,16 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
     char token[208], name[64], role[16];
     struct json_write w = json_write_to(out);
     uint32_t session;
+    int64_t made_us;
     int r;
 
     json_text_member(input, len, "token", token, sizeof(token));
-    r = auth_token_check(host->auth, token, name, role, err);
+    r = auth_token_check(host->auth, token, name, role, &made_us, err);
     if (r < 0) {
         log_warn(host->log, "audit.login-refused", KV("by", caller->name), KV("reason", err->text));
         return r;
     }
-    r = session_open(host->broker, caller->peer, name, role, &session, err);
+    r = session_open(host->broker, caller->peer, name, role, made_us, &session, err);
     if (r < 0)
         return r;
     json_write_object(&w, NULL);
@@ -151,10 +152,18 @@ static void on_written(uv_work_t *work, int status)
     tell(job, job->err.code, &job->err);
     auth_change_end(host->auth, take_ptr(job->change), written);
     auth_interface_check_tokens(host);
-    if (written && job->what == TOKEN_REVOKE &&
+    if (written && job->what != TOKEN_EXPIRY &&
         host->broker) /* after the answer: the caller may be one of them */
         session_end_user(host->broker, job->name);
     leave_line(job);
+}
+
+static void on_expired(void *arg, const char *name)
+{
+    struct orbitald *host = arg;
+
+    log_notice(host->log, "audit.token-expired", KV("name", name));
+    session_end_user(host->broker, name);
 }
 
 static int begin(struct token_job *job, struct orb_err *err)
@@ -166,7 +175,8 @@ static int begin(struct token_job *job, struct orb_err *err)
         return auth_token_revoke(auth, job->name, &job->change, err);
     case TOKEN_EXPIRY:
         return auth_expired_keep(auth, &job->change, err);
-    default:
+    default: /* one that has expired is replaced, and its sessions are not those of the new one */
+        auth_expire(auth, on_expired, job->host);
         return auth_token_create(auth, job->name, job->role, job->lifetime_s, &job->change, err);
     }
 }
@@ -246,14 +256,6 @@ static int take_order(struct orbitald *host, struct host_req *req, const struct 
     snprintf(job->user, sizeof(job->user), "%s", caller->name);
     enqueue(host, job);
     return 0;
-}
-
-static void on_expired(void *arg, const char *name)
-{
-    struct orbitald *host = arg;
-
-    log_notice(host->log, "audit.token-expired", KV("name", name));
-    session_end_user(host->broker, name);
 }
 
 void auth_interface_expire_tokens(struct orbitald *host)

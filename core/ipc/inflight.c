@@ -18,6 +18,8 @@ static void announce(const struct principal *who, struct ipc_peer *provider)
     json_write_string(&w, "name", who->name);
     json_write_string(&w, "role", peer_kind_is_user(who->kind) ? who->role : "service");
     json_write_integer(&w, "opened-us", (int64_t)who->opened_us);
+    if (who->made_us)
+        json_write_integer(&w, "made-us", who->made_us);
     json_write_array(&w, "grants");
     for (unsigned i = 0; granted && granted[i]; i++)
         json_write_string(&w, NULL, granted[i]);

@@ -17,6 +17,7 @@ struct principal {
     char role[16];
     enum contract_rank rank; /* what a user's role covers; 0 for services */
     uint64_t opened_us;      /* monotonic: when it was made known here */
+    int64_t made_us;         /* of a token: when it was made, since the epoch; 0: it is none */
     bool closed;            /* a session that ended; kept so that late use gets unauthenticated, not
                              * a protocol error */
     uint64_t rest_until_ms; /* of the loop: its requests wait (held.h) */

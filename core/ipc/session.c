@@ -75,7 +75,7 @@ static struct ipc_peer *find_peer(struct broker *broker, uint32_t id, struct orb
 }
 
 int session_open(struct broker *broker, uint32_t peer_number, const char *user, const char *role,
-                 uint32_t *ret_session, struct orb_err *err)
+                 int64_t made_us, uint32_t *ret_session, struct orb_err *err)
 {
     struct ipc_peer *peer = find_peer(broker, peer_number, err);
     struct principal *session;
@@ -99,6 +99,7 @@ int session_open(struct broker *broker, uint32_t peer_number, const char *user, 
     session->kind = PEER_TOKEN;
     session->owner = peer;
     session->rank = access_rank(role);
+    session->made_us = made_us;
     snprintf(session->name, sizeof(session->name), "%s", user);
     snprintf(session->role, sizeof(session->role), "%s", role);
     principal_add(&broker->principals, session);

@@ -92,7 +92,7 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame)
     cJSON *tree = sdk_parse(frame->payload, frame->len);
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(tree, "id");
     struct sdk_peer *peer;
-    int64_t number, opened = 0;
+    int64_t number, opened = 0, made = 0;
 
     if (orb_int64(id, &number) < 0 || number < 0 || number > UINT32_MAX ||
         *peer_find(ctx, (uint32_t)number)) {
@@ -107,13 +107,15 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame)
     snprintf(peer->role, sizeof(peer->role), "%s", sdk_text_of(tree, "role"));
     peer->grants = strings_of(cJSON_GetObjectItemCaseSensitive(tree, "grants"));
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened-us"), &opened);
+    orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "made-us"), &made);
     peer->pub = (struct orb_peer){.size = sizeof(peer->pub),
                                   .id = (uint32_t)number,
                                   .kind = peer->kind,
                                   .name = peer->name,
                                   .role = peer->role,
                                   .grants = (const char *const *)peer->grants,
-                                  .opened_us = (uint64_t)opened};
+                                  .opened_us = (uint64_t)opened,
+                                  .made_us = (uint64_t)made};
     peer->next = ctx->peers;
     ctx->peers = peer;
     cJSON_Delete(tree);

@@ -57,6 +57,9 @@ struct orb_peer {
      * kinds), and when the connection or session was opened (clock of orb_now_ms). */
     const char *const *grants;
     uint64_t opened_us;
+    /* Tokens: when it was made, microseconds since the epoch; else 0. A token that is made under
+     * the name of an earlier one is another identity. */
+    uint64_t made_us;
 };
 
 /* ---- requests this package answers ---- */

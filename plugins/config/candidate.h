@@ -8,7 +8,8 @@
 
 struct candidate {
     struct candidate *next;
-    char *user; /* identity: grants_identity() */
+    char *user;       /* identity: grants_identity() */
+    uint64_t made_us; /* of a token: when it was made; 0: not known */
     struct overlay changes;
     uint64_t version; /* another one after each edit */
     uint64_t checked; /* rebase.c: what was committed up to here is noted in the changes (clash) */

@@ -43,7 +43,8 @@ static char *file_of(const struct engine *engine, const char *user)
     return buf_format("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
 }
 
-/* ---- the file: lines {"user","kinds","sums"} then {"base","path","value"?,"sum"} ---- */
+/* ---- the file: lines {"user","made-us"?,"kinds","sums"} then {"base","path","value"?,"sum"} ----
+ */
 
 /* A line's own checksum ends it, so that a bit that rots costs an edit and never changes one. */
 #define SUM_TAIL 18u /* ,"sum":"01234567"} */
@@ -93,6 +94,8 @@ static void user_line(const struct candidate *c, struct buf *text)
 
     json_write_object(&w, NULL);
     json_write_string(&w, "user", c->user);
+    if (c->made_us)
+        json_write_integer(&w, "made-us", (int64_t)c->made_us);
     json_write_boolean(&w, "kinds", true);
     json_write_boolean(&w, "sums", true);
     json_write_end(&w);
@@ -246,6 +249,7 @@ static void load_line(struct loading *l, const char *line, size_t len)
     path = member_text(entry, "path", NULL);
     if (!l->candidate && !path && is_file_of(l, member_text(entry, "user", NULL))) {
         l->candidate = candidate_new(l->engine, member_text(entry, "user", ""));
+        l->candidate->made_us = member_number(entry, "made-us", 0);
         l->sums = json_is_true(json_object_get(entry, "sums"));
         if (!json_object_get(entry, "kinds")) /* names were one space then */
             log_notice(l->engine->host.log, "config.candidate.taken-over",

@@ -14,8 +14,31 @@
 #include "plugins/config/overlay_bytes.h"
 #include "plugins/config/validate.h"
 
-struct candidate *edit_begin(struct engine *engine, const char *user, struct orb_err *err)
+void edit_disown(struct ask *ask)
 {
+    struct engine *e = ask->engine;
+    uint64_t made_us = ask->caller->made_us;
+    struct candidate *c = made_us ? candidate_find(e, ask->who) : NULL;
+
+    if (made_us && e->lock_user && e->lock_made_us != made_us && !strcmp(e->lock_user, ask->who)) {
+        free(e->lock_user);
+        e->lock_user = NULL;
+    }
+    if (!c || c->made_us == made_us ||
+        c->committing) /* it ends with the commit, or is dropped then */
+        return;
+    if (!c->made_us) { /* of a version that did not write it */
+        c->made_us = made_us;
+        return;
+    }
+    log_notice(e->host.log, "config.candidate.disowned", KV("user", ask->who));
+    edit_drop(e, ask->who);
+}
+
+struct candidate *edit_begin(const struct ask *ask, struct orb_err *err)
+{
+    struct engine *engine = ask->engine;
+    const char *user = ask->who;
     struct candidate *c = candidate_find(engine, user);
 
     if (c && c->committing) {
@@ -28,6 +51,7 @@ struct candidate *edit_begin(struct engine *engine, const char *user, struct orb
         return NULL;
     if (!c)
         c = candidate_new(engine, user);
+    c->made_us = ask->caller->made_us;
     c->changes.stamp = engine->store.revision;
     c->version = ++engine->edits;
     return c;

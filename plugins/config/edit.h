@@ -5,9 +5,12 @@
 #include "plugins/config/candidate.h"
 #include "plugins/config/overlay_undo.h"
 
-/* The user's candidate, made when there is none; NULL with err when it may not be edited now: it
+/* A token has the name of an earlier one: what that one left, its candidate and its lock, is not
+ * the new one's and is dropped. */
+void edit_disown(struct ask *ask);
+/* The caller's candidate, made when there is none; NULL with err when it may not be edited now: it
  * is being committed, the configuration is locked, or there are too many. */
-struct candidate *edit_begin(struct engine *engine, const char *user, struct orb_err *err);
+struct candidate *edit_begin(const struct ask *ask, struct orb_err *err);
 /* Ops of one request: all are done, or none. */
 struct edit {
     struct engine *engine;

@@ -14,6 +14,7 @@
 #include "plugins/config/commit.h"
 #include "plugins/config/confirm.h"
 #include "plugins/config/dumps.h"
+#include "plugins/config/edit.h"
 #include "plugins/config/engine.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/follow.h"
@@ -285,6 +286,7 @@ static bool answer(struct engine *engine, const struct request *request, struct 
     } else {
         ask.in = in;
         grants_identity(&request->caller, ask.who, sizeof(ask.who));
+        edit_disown(&ask);
         call_method(&ask, method, request->method);
         parts->now = now; /* a commit has a budget of its own */
         parts_drop(parts, in);

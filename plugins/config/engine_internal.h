@@ -87,7 +87,8 @@ struct engine {
     uint64_t applied_us; /* monotonic: when the unconfirmed commit was applied */
     uint64_t given_tx;   /* number of the transaction begun last, 0: none in this run */
     char *lock_user;
-    uint64_t lock_at; /* monotonic */
+    uint64_t lock_at;      /* monotonic */
+    uint64_t lock_made_us; /* of lock_user, if that is a token */
 };
 
 /* A request being answered: refuse or reply exactly once. */

@@ -30,6 +30,7 @@ void lock_take(struct ask *ask)
     free(e->lock_user);
     e->lock_user = xstrdup(ask->who);
     e->lock_at = e->host.now_ms(e->host.arg);
+    e->lock_made_us = ask->caller->made_us;
     reply_tree(e, ask->req, json_object());
 }
 

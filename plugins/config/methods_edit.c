@@ -101,7 +101,7 @@ void methods_edit_edit(struct ask *ask)
     struct engine *e = ask->engine;
     const json_t *ops = parts_integers(&e->parts, json_object_get(ask->in, "ops"));
     struct orb_err err;
-    struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : edit_begin(e, ask->who, &err);
+    struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : edit_begin(ask, &err);
     struct edit edit;
     int r;
 
@@ -152,7 +152,7 @@ void methods_edit_load_part(struct ask *ask)
     const json_t *data = json_object_get(ask->in, "data");
     size_t offset = member_number(ask->in, "offset", 0), len = json_string_length(data);
     struct orb_err err;
-    struct candidate *c = edit_begin(e, ask->who, &err);
+    struct candidate *c = edit_begin(ask, &err);
     int r = 0;
 
     if (!c) {
@@ -216,7 +216,7 @@ void methods_edit_rollback(struct ask *ask)
         r = read_past(ask, 0, e->store.revision - n, &past, &err);
     if (r > 0)
         return;
-    if (r == 0 && !(c = edit_begin(e, ask->who, &err)))
+    if (r == 0 && !(c = edit_begin(ask, &err)))
         r = err.code;
     if (r < 0) {
         reply_refuse(e, ask->req, &err);

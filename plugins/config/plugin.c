@@ -109,6 +109,7 @@ static int request(struct orb_ctx *ctx, struct orb_req *req, const char *method,
         .name = name,
         .grants = peer->grants,
         .opened_us = peer->opened_us,
+        .made_us = peer->made_us,
     };
     AUTO(buf) struct buf text = {0};
     const char *in;

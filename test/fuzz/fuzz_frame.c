@@ -326,7 +326,7 @@ static void set(struct scene *s, uint8_t mode)
     if ((mode & 6) == 4) {
         peer_open(s->fuzzed);
         peer_ping(s->fuzzed);
-        must(session_open(world.broker, peer_id(s->fuzzed), "kim", "admin", &session, NULL) == 0,
+        must(session_open(world.broker, peer_id(s->fuzzed), "kim", "admin", 0, &session, NULL) == 0,
              "no session");
     }
     if ((mode & 6) == 4)

@@ -196,6 +196,40 @@ def token_named_root(box, watch):
     expect(whoami["kind"] == "user" and whoami["name"] == "root", f"{whoami}")
 
 
+def token_of_an_old_name(box, watch):
+    """What a revoked token left is not committed, or read, by the next one of its name."""
+    greeting = "config/candidates/mine/acme-probe/greeting"
+    old = box.ctl("token", "create", "bob", "admin").stdout.strip()
+    http(box, old, greeting, "PUT", "of the first bob")
+    expect(http(box, old, "config/diff").get("count") == 1, "no control: the edit of the first")
+    box.ctl("token", "revoke", "bob")
+    new = box.ctl("token", "create", "bob", "admin").stdout.strip()
+    seen = http(box, new, "config/diff")
+    expect(seen.get("count") == 0, f"the second bob has the changes of the first: {seen}")
+    http(box, new, greeting, "PUT", "of the second bob")
+    expect(http(box, new, "config/diff").get("count") == 1, "no control: the edit of the second")
+    http(box, new, "config/candidates/mine", "DELETE")
+
+
+def token_that_expired_just_now(box, watch):
+    """It is replaced before the host has noticed: its session, of more rank, ends nevertheless."""
+    c = Client(watch.sock)
+    old = c.call("auth@1", "token-create", {"name": "eve", "role": "admin", "expires-s": 2})["token"]
+    expect(http(box, old, "whoami").get("role") == "admin", "no control: it is not known before it expires")
+
+    def replaced():
+        try:
+            return c.call("auth@1", "token-create", {"name": "eve", "role": "viewer"})["token"]
+        except Refused as e:
+            expect(e.code == "conflict", f"refused with {e}")
+    new = box.until(10, replaced, "eve is made anew")
+    seen = http(box, old, "whoami")
+    expect("role" not in seen and seen.get("status") == 401, f"the expired token is still {seen}")
+    expect(http(box, new, "whoami").get("role") == "viewer", "no control: the new token is not known")
+    expect("eve" in box.ctl("logs", "--grep", "audit.token-expired").stdout, "the audit log does not have the expiry")
+    c.close()
+
+
 def starts(box, watch):
     for name in ("v-named", "v-authority"):
         for word in ("start", "restart"):
@@ -381,6 +415,8 @@ def main(root):
         attempt("a package refuses whatever it is asked", refuses, box, watch, "v-prepare-error", "config.veto", "refuses what runs")
         attempt("a package agrees and does not apply", refuses, box, watch, "v-apply-error", "invalid", "agreed to")
         attempt("a token named root sees what root edits", token_named_root, box, watch)
+        attempt("a token is made under the name of a revoked one", token_of_an_old_name, box, watch)
+        attempt("a token is made under the name of one that expires", token_that_expired_just_now, box, watch)
         attempt("an order starts what the configuration does not", starts, box, watch)
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)
         attempt("an order right after a commit follows what was before it", follows_commits, box, watch)

@@ -187,9 +187,10 @@ static void make(struct world *w, struct auth *auth, const char *name, uint64_t 
 static int check(struct world *w, struct auth *auth, const char *token)
 {
     char name[64], role[16];
+    int64_t made_us;
 
     w->err = (struct orb_err){0};
-    return auth_token_check(auth, token, name, role, &w->err);
+    return auth_token_check(auth, token, name, role, &made_us, &w->err);
 }
 
 /* As if the daemon had not run for so long, and the wall clock had been set back meanwhile. */

@@ -612,6 +612,7 @@ void fake_send(struct fake *f, const char *user, uint32_t peer, const char *meth
         f->newest_us = ++f->us;
     }
     caller.opened_us = peer == f->newest_peer ? f->newest_us : 0;
+    caller.made_us = caller.kind == CALLER_TOKEN ? f->made_us : 0;
     f->answered = false;
     f->err = (struct orb_err){0};
     json_decref(f->reply);

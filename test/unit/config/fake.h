@@ -74,6 +74,7 @@ struct fake {
     uint32_t newest_peer; /* of fake_ask, and when it was opened */
     uint64_t newest_us;
     void *told_to;             /* the test's own */
+    uint64_t made_us;          /* of the tokens that ask */
     const char *const *grants; /* of a "service:NAME" in fake_ask */
     /* of the last request */
     void *awaited;

@@ -669,3 +669,50 @@ TEST(no_edit_makes_the_tree_deeper_than_it_can_be_read_back)
     ck_assert_int_eq(scan_json(f.text.data, f.text.len, NULL, NULL), 0);
     fake_free(&f);
 }
+
+static int64_t changes_of(struct fake *f, const char *user, uint32_t peer)
+{
+    ck_assert_int_eq(fake_ask(f, user, peer, "diff", "{}"), 0);
+    return json_integer_value(tree_get(f->reply, "/count"));
+}
+
+/* What the first bob left would else be committed by the second, or read by it. */
+TEST(a_token_made_under_the_name_of_an_earlier_one_has_nothing_of_it)
+{
+    struct fake f;
+
+    base(&f);
+    f.made_us = 1000;
+    ck_assert_int_eq(fake_ask(&f, "token:bob", 5, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\",\"value\":"
+                              "\"evil\"}]}"),
+                     0);
+    ck_assert_int_eq(fake_ask(&f, "token:bob", 5, "lock", "{}"), 0);
+    ck_assert_int_eq(changes_of(&f, "token:bob", 6), 1);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_int_eq(changes_of(&f, "token:bob", 7), 1);
+    f.made_us = 2000;
+    ck_assert_int_eq(changes_of(&f, "token:bob", 8), 0);
+    ck_assert_int_eq(fake_ask(&f, "token:bob", 8, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\",\"value\":"
+                              "\"good\"}]}"),
+                     0);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_int_eq(fake_ask(&f, "token:bob", 9, "commit", "{}"), 0);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"good\""));
+    ck_assert_int_eq(fake_ask(&f, "token:bob", 9, "lock", "{}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\",\"value\":"
+                              "\"x\"}]}"),
+                     ORB_E_LOCKED);
+    f.made_us = 3000;
+    ck_assert_int_eq(changes_of(&f, "token:bob", 10), 0);
+    fake_set(&f, "/system/hostname", "\"y\"");
+    ck_assert_int_eq(changes_of(&f, "ada", 1), 1);
+    f.made_us = 4000;
+    ck_assert_int_eq(changes_of(&f, "token:ada", 11), 0);
+    ck_assert_int_eq(changes_of(&f, "ada", 1), 1);
+    fake_free(&f);
+}

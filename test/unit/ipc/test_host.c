@@ -215,14 +215,15 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     wire_service(&world, &other, "other", NULL);
     id = peer_id(api.peer);
     ck_assert_int_eq(
-        session_open(world.broker, peer_id(other.peer), "kim", "admin", &session, &err),
+        session_open(world.broker, peer_id(other.peer), "kim", "admin", 0, &session, &err),
         ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(err.text, "session.delegate"));
-    ck_assert_int_eq(session_open(world.broker, 12345, "kim", "admin", &session, &err),
+    ck_assert_int_eq(session_open(world.broker, 12345, "kim", "admin", 0, &session, &err),
                      ORB_E_NOT_FOUND);
-    ck_assert_int_eq(session_open(world.broker, id, "kim", "root", &session, &err), ORB_E_INVALID);
-    ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", &session, &err), 0);
-    ck_assert_int_eq(session_open(world.broker, id, "lee", "viewer", &viewer, &err), 0);
+    ck_assert_int_eq(session_open(world.broker, id, "kim", "root", 0, &session, &err),
+                     ORB_E_INVALID);
+    ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", 0, &session, &err), 0);
+    ck_assert_int_eq(session_open(world.broker, id, "lee", "viewer", 0, &viewer, &err), 0);
     say(&api, session, "say", "{\"text\":\"a\"}");
     wire_expect(&api, &got, FRAME_REP);
     ck_assert_str_eq(desk.caller, "kim");
@@ -263,7 +264,7 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     wire_expect_err(&other, 0, "protocol", "is no session of other");
     world_until(&world, &other.closed);
     for (int i = 0; i < 3000; i++) {
-        ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", &session, &err), 0);
+        ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", 0, &session, &err), 0);
         ck_assert_int_eq(session_close(world.broker, id, session, &err), 0);
     }
     world_fini(&world);

@@ -165,8 +165,8 @@ static struct principal *session(struct scene *s, const struct wire *front, cons
 {
     uint32_t id = 0;
 
-    ck_assert_int_eq(session_open(s->world.broker, peer_id(front->peer), user, "viewer", &id, NULL),
-                     0);
+    ck_assert_int_eq(
+        session_open(s->world.broker, peer_id(front->peer), user, "viewer", 0, &id, NULL), 0);
     return principal_find(&s->world.broker->principals, id);
 }
 
