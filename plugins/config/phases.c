@@ -16,6 +16,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/phases.h"
+#include "plugins/config/plan.h"
 #include "plugins/config/publish.h"
 #include "plugins/config/refs.h"
 #include "plugins/config/reply.h"
@@ -51,21 +52,11 @@ int phases_not_written(struct engine *engine, struct orb_err *err)
 
 static json_t *reply_of(const struct tx *tx, uint64_t revision)
 {
-    json_t *reply = json_object(), *plan = json_array(), *step;
-    size_t k;
+    json_t *reply = json_object();
 
-    for (size_t i = 0; i < tx->count; i++)
-        json_array_foreach (tx->parts[i].plan, k, step) {
-            json_t *line = json_object();
-
-            json_object_set_new(line, "service", json_string(tx->parts[i].name));
-            json_object_set_new(line, "kind", json_string(member_text(step, "kind", "live")));
-            json_object_set_new(line, "text", json_string(member_text(step, "text", "")));
-            json_array_append_new(plan, line);
-        }
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
     json_object_set_new(reply, "changes", json_integer((json_int_t)json_array_size(tx->patch)));
-    json_object_set_new(reply, "plan", plan);
+    json_object_set_new(reply, "plan", plan_of(tx));
     if (tx->confirm_by_us)
         json_object_set_new(reply, "confirm-by",
                             json_integer((json_int_t)(tx->confirm_by_us / 1000000)));

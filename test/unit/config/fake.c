@@ -448,7 +448,9 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
 {
     static const char *const phases[] = {"prepare", "apply", "abort"};
     AUTO_FREE char *ok = buf_format("{\"plan\":[{\"kind\":\"live\",\"text\":\"%s\"}]}",
-                                    s->words[0] ? s->words : "swap the table");
+                                    s->plan       ? s->plan
+                                    : s->words[0] ? s->words
+                                                  : "swap the table");
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err = {0};
     enum fake_mode mode;

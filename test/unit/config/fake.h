@@ -26,9 +26,10 @@ enum fake_phase { FAKE_PREPARE, FAKE_APPLY, FAKE_ABORT };
 struct fake_service {
     char name[16];
     char path[32];
-    char secret[48]; /* another capability, "": none */
-    bool tells;      /* a step of its plan in apply, too */
-    char words[128]; /* of its plans and errors, "": some */
+    char secret[48];  /* another capability, "": none */
+    bool tells;       /* a step of its plan in apply, too */
+    char words[128];  /* of its plans and errors, "": some */
+    const char *plan; /* a text for its plan, NULL: words */
     uint32_t peer;
     enum fake_mode mode[3];
     /* What a real one keeps: the revision it works by, and a transaction on its way. */

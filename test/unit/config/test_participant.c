@@ -49,6 +49,34 @@ TEST(steps_reported_in_apply_follow_the_plan)
     fake_free(&f);
 }
 
+/* Else a commit that was done would be reported as failed. */
+TEST(an_answer_has_room_in_a_frame_whatever_the_plans_are)
+{
+    static const size_t lengths[] = {20000, 200000};
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        AUTO_FREE char *text = xcalloc(1, lengths[i] + 1);
+        AUTO_FREE char *rule = buf_format("/firewall/rules/%zu", i + 1);
+        AUTO_FREE char *link = buf_format("/interfaces/lan%zu", i + 1);
+        const char *last;
+
+        memset(text, 'x', lengths[i]);
+        a->plan = b->plan = text;
+        fake_set(&f, rule, "{\"action\":\"drop\"}");
+        fake_set(&f, link, "{}");
+        fake_commit(&f);
+        ck_assert_uint_lt(f.text.len, 131072 + 1000);
+        last = json_string_value(tree_get(f.reply, i ? "/plan/0/text" : "/plan/1/text"));
+        ck_assert_ptr_nonnull(strstr(last, i ? "2 steps are left out" : "xxx"));
+        ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), i ? 1 : 2);
+        a->plan = b->plan = NULL;
+    }
+    fake_free(&f);
+}
+
 TEST(a_dry_run_returns_the_plan_and_changes_nothing)
 {
     struct fake f;
