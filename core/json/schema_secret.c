@@ -60,6 +60,7 @@ static void add(struct set *set, const struct schema *s, bool names)
         add(&below, s->names, false);
     set->secret |= below.secret;
     add(set, s->ref, names);
+    add(set, s->not_this, names); /* who puts the word there means this value all the same */
     add_list(set, &s->all_of, names);
     add_list(set, &s->any_of, names);
     add_list(set, &s->one_of, names);

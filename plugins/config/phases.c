@@ -13,7 +13,6 @@
 #include "plugins/config/follow.h"
 #include "plugins/config/history.h"
 #include "plugins/config/job.h"
-#include "plugins/config/member.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/phases.h"
 #include "plugins/config/plan.h"
