@@ -48,7 +48,7 @@ class Wire:
         self.corr += 1
         self.send(REQ, {"to": to, "method": method}, json.dumps(given).encode())
         kind = PROGRESS
-        while kind == PROGRESS:  # a commit that lasts says so
+        while kind == PROGRESS:  # a long commit reports progress
             kind, envelope, payload = self.receive()
         if kind != REP:
             raise Refused(f"{to} {method}: {envelope.decode()}")

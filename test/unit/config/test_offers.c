@@ -46,7 +46,7 @@ TEST(what_is_offered_is_found_behind_many_that_do_not_fit)
     fake_free(&f);
 }
 
-TEST(more_offers_than_are_told_are_said_to_be_more)
+TEST(more_offers_than_an_answer_holds_are_marked_as_more)
 {
     struct fake f;
 

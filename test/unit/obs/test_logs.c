@@ -357,7 +357,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     logs_free(logs);
 }
 
-TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
+TEST(a_metric_has_neither_the_hosts_name_nor_two_types)
 {
     struct metrics *m = metrics_new();
     AUTO(buf) struct buf text = {0};
