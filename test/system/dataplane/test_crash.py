@@ -15,6 +15,7 @@ L = lab.Lab(sys.argv[1])
 L.offload(False)
 L.echo("tcp", 5000)
 V4 = "10.200.2.2"
+KEPT = 16  # files of /proc that the data plane keeps open from the first policy on, about
 ALLOW = {"10": {"from": "lan", "to": "wan", "protocol": "tcp", "action": "accept"},
          "20": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}}
 OTHER = dict(ALLOW, **{"5": {"from": "wan", "to": "lan", "protocol": "udp", "action": "drop"}})
@@ -170,7 +171,7 @@ def late():
     d = L.dpctl()
     lab.check(f"no port, no program of a hook: {pins()}", pins() == {"beat", "probe"})
     pid = d.process.pid
-    lab.sh(f"prlimit --pid {pid} --nofile={len(os.listdir(f'/proc/{pid}/fd')) + 8}:4096")
+    lab.sh(f"prlimit --pid {pid} --nofile={len(os.listdir(f'/proc/{pid}/fd')) + KEPT + 8}:4096")
     d.apply(lab.policy("tcx", ALLOW))
     port = d.status()["ports"]["r0"]
     lab.check(f"the port has the reason why it cannot be loaded: {port}",

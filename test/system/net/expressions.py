@@ -72,7 +72,7 @@ TABLE = [
     ("source NAT by source port", NAT + "source/6/source-ports", ["port"], "source-ports"),
     ("source NAT by destination port", NAT + "source/6/destination-ports", ["port"], "destination-ports"),
     ("source NAT to an address", NAT + "source/6/translate-to", ["address"], "translate-to"),
-    ("a range of ports to a range", NAT + "destination/10/translate-to", ["range"], "A range of ports goes to a range as long"),
+    ("a range of ports to a range", NAT + "destination/10/translate-to", ["range"], "A range of ports is mapped to a range of the same length"),
     ("a list of ports in destination NAT", NAT + "destination/11/port", ["port"], "port"),
     ("ports that are folded", NAT + "destination/12/fold", ["boolean"], "fold"),
     ("destination NAT by source port", NAT + "destination/13/source-ports", ["port"], "source-ports"),
