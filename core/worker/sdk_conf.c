@@ -82,6 +82,7 @@ static void do_prepare(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
     sdk_plan_drop(conf);
     sdk_prepared_discard(ctx);
     conf->change = (struct orb_change){.tx = tx, .revision = (uint64_t)number};
+    conf->question = cJSON_DetachItemFromObjectCaseSensitive(req->in, "question");
     conf->req = req;
     if (bytes) {
         conf->state = SDK_CONF_FETCHING;

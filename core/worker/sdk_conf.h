@@ -37,7 +37,8 @@ struct sdk_conf {
     cJSON *tree;
     cJSON *patch;
     cJSON *plan;
-    void *prepared; /* sdk_prepared.c */
+    cJSON *question, *answer; /* of this prepare; NULL: none */
+    void *prepared;           /* sdk_prepared.c */
     struct sdk_undo *undo;
     size_t undo_count;
     struct orb_change change;

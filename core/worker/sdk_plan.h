@@ -6,9 +6,9 @@
 
 struct sdk_conf;
 
-/* {"plan": […]}, as prepare and apply are answered; there is none any more. */
+/* {"plan": […], "answer"?}, as prepare and apply are answered; there is none any more. */
 cJSON *sdk_plan_take(struct sdk_conf *conf);
-/* Frees the plan. */
+/* Frees the plan, the question and the answer. */
 void sdk_plan_drop(struct sdk_conf *conf);
 
 #endif

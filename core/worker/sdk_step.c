@@ -39,6 +39,7 @@ void sdk_step_run(struct orb_ctx *ctx)
     conf->change.tree = conf->tree;
     conf->change.patch = conf->patch;
     conf->change.prepared = &conf->prepared;
+    conf->change.question = conf->question;
     conf->calling = true;
     conf->early = false;
     if (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING)

@@ -139,7 +139,10 @@ int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic,
  * patch: array of {"op": "set"|"delete", "path": "/firewall/rules/10", "value": …, "old": …};
  *       value absent for delete, old absent when there was none. On the first call after start
  *       (initial) the patch sets every subscribed part as a whole.
- * prepared: the slot of this change, *prepared is NULL when prepare begins. See orb_config. */
+ * prepared: the slot of this change, *prepared is NULL when prepare begins. See orb_config.
+ * question: in prepare of a dry run, what a user asks about the change (docs/config.md, Questions);
+ *       orb_answer() answers it. NULL: nothing. A package for older hosts too checks
+ *       ORB_HAS(change, question) first. */
 struct orb_change {
     uint32_t size; /* for ORB_HAS */
     bool initial;
@@ -148,12 +151,17 @@ struct orb_change {
     const cJSON *tree;
     const cJSON *patch;
     void **prepared;
+    const cJSON *question;
 };
 
 /* Adds a line to the commit plan shown to the user: in prepare what the change will do, in apply
  * what became known only then (e.g. connections that were ended). Copied. kind: "live", "reload" or
  * "restart". */
 void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
+
+/* The answer to change->question, taken; the last one counts. Only until prepare is over; without a
+ * question it is freed. */
+void orb_answer(struct orb_ctx *ctx, cJSON *answer);
 
 /* prepare reads the configuration into a state of the package's own and leaves it in
  * *change->prepared. apply swaps it with the state in use; what was in use stays in the slot, so

@@ -13,6 +13,7 @@ void job_free(struct job *job)
     free(job->comment);
     free(job->again);
     grants_paths_free(job->reads);
+    json_decref(job->question);
     free(job);
 }
 

@@ -11,10 +11,12 @@ struct job {
     char *comment;
     uint32_t confirm_s;
     bool dry_run;
-    bool canceled;   /* while it was being checked, in slices */
-    uint64_t undoes; /* 0: commits the user's candidate */
-    void *req;       /* NULL: no client waits */
-    char **reads;    /* what its user may read, NULL: all */
+    bool canceled;    /* while it was being checked, in slices */
+    uint64_t undoes;  /* 0: commits the user's candidate */
+    void *req;        /* NULL: no client waits */
+    char **reads;     /* what its user may read, NULL: all */
+    json_t *question; /* {"service", "input"}: of a dry run, to a service about the candidate; NULL:
+                         none */
     /* The service that disconnected during this commit's prepare, NULL: none. It is waited for
      * until wait_until (monotonic), and called once more. */
     char *again;

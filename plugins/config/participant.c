@@ -14,6 +14,7 @@
 #include "plugins/config/call.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/job.h"
+#include "plugins/config/member.h"
 #include "plugins/config/participant_internal.h"
 #include "plugins/config/report.h"
 #include "plugins/config/schedule.h"
@@ -24,6 +25,7 @@
 
 #define AGAIN_WITHIN_MS 1000 /* a service that is restarted disconnects within this time */
 #define MAX_PLAN_STEPS 200
+#define ANSWER_BYTES (64u << 10)
 
 static void not_asked(struct participant *p, const char *why)
 {
@@ -56,6 +58,12 @@ static void stays_away(struct participant *p)
     orb_fail(&p->tx->err, ORB_E_GONE,
              "%s went away during prepare and did not come back within %u s; nothing was changed",
              p->name, ENGINE_GRACE_MS / 1000);
+}
+
+/* Is the question of this dry run for that service? It is called although nothing of it changes. */
+static bool is_questioned(const struct job *job, const char *service)
+{
+    return job->question && !strcmp(member_text(job->question, "service", ""), service);
 }
 
 /* Others may attach meanwhile, and this one with other paths: it is a copy that is looked at. */
@@ -110,7 +118,7 @@ static bool list(struct tx *tx, const struct job *job, bool third)
         if (parts_third_party(&e->parts, s->name) != third)
             continue;
         outlook = outlook_of(tx, s);
-        if (!outlook->concerned)
+        if (!outlook->concerned && !is_questioned(job, s->name))
             continue;
         bypass = bypass_reason(tx, s, &stays);
         if (!bypass && s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
@@ -134,6 +142,8 @@ static bool list(struct tx *tx, const struct job *job, bool third)
         else {
             p->text = outlook->text;
             outlook->text = (struct buf){0};
+            if (!p->text.len)
+                buf_adds(&p->text, "[]");
         }
     }
     return true;
@@ -222,6 +232,26 @@ void participant_add_plan(struct participant *p, const char *text, size_t len)
     json_array_extend(p->plan, plan);
 }
 
+/* The answer to a question, without the secrets it was given. */
+static void take_answer(struct participant *p, const char *text, size_t len)
+{
+    AUTO(words) struct words *words = NULL;
+    AUTO(json_t) json_t *reply = NULL;
+    AUTO(buf) struct buf plain = {0}, shown = {0};
+    const json_t *answer;
+
+    if (!is_questioned(p->tx->job, p->name) || tree_parse(text, len, NULL, &reply, NULL) < 0)
+        return;
+    answer = json_object_get(reply, "answer");
+    if (!answer)
+        return;
+    words = words_of(p->tx, p->name);
+    tree_dump(answer, &plain);
+    words_show(words, buf_str(&plain), &shown);
+    if (shown.len > ANSWER_BYTES || tree_parse(shown.data, shown.len, NULL, &p->answer, NULL) < 0)
+        p->answer = NULL;
+}
+
 /* Whether it is the one service that this commit waits for and calls once more. It may have been
  * restarted by a user, or by the grants of the previous commit. One that hung and was killed for
  * that is not called again: the commit would wait twice. */
@@ -248,6 +278,7 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     if (!err) {
         p->state = PART_READY;
         participant_add_plan(p, text, len);
+        take_answer(p, text, len);
         return;
     }
     if (went_away(p, err)) {
@@ -304,6 +335,12 @@ static void send_prepare(struct participant *p)
         json_write_raw(&w, "patch", p->text.data, p->text.len);
     else
         json_write_integer(&w, "bytes", (int64_t)p->text.len);
+    if (is_questioned(tx->job, p->name)) {
+        AUTO(buf) struct buf question = {0};
+
+        tree_dump(json_object_get(tx->job->question, "input"), &question);
+        json_write_raw(&w, "question", question.data, question.len);
+    }
     json_write_end(&w);
     if (call_send(p, "prepare", &text, ENGINE_PREPARE_MS, on_prepared, &err) == 0)
         return;

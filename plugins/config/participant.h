@@ -33,6 +33,7 @@ struct participant {
     bool restart;     /* cannot follow: the host restarts it after the commit */
     struct buf text;  /* its part of the patch */
     json_t *plan;
+    json_t *answer; /* to the question of the job; NULL: none */
 };
 
 /* Callbacks to the owner of a transaction. prepared: all have answered, tx->err has the first

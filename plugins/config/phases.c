@@ -56,6 +56,9 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
     json_object_set_new(reply, "changes", json_integer((json_int_t)json_array_size(tx->patch)));
     json_object_set_new(reply, "plan", plan_of(tx));
+    for (size_t i = 0; i < tx->count; i++)
+        if (tx->parts[i].answer)
+            json_object_set(reply, "answer", tx->parts[i].answer);
     if (tx->confirm_by_us)
         json_object_set_new(reply, "confirm-by",
                             json_integer((json_int_t)(tx->confirm_by_us / 1000000)));

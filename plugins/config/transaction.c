@@ -91,7 +91,7 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
     if (r < 0)
         return r;
     patch = c ? overlay_patch(&c->changes, e->store.running) : json_array();
-    if (json_array_size(patch) == 0)
+    if (json_array_size(patch) == 0 && !job->question)
         return orb_fail(err, ORB_E_STATE,
                         "nothing to commit: your candidate is the same as revision %" PRIu64,
                         e->store.revision);
@@ -201,6 +201,35 @@ void transaction_next(struct engine *engine)
     schedule_arm(engine);
 }
 
+/* A question is about a candidate, asked by a user, to a service that runs. */
+static int check_question(struct engine *engine, const struct job *job, struct orb_err *err)
+{
+    const char *name;
+    const struct subscriber *s;
+
+    if (!job->question)
+        return 0;
+    if (grants_is_service(job->user))
+        return orb_fail_at(err, ORB_E_DENIED, "/question", "questions are for users only");
+    if (!job->dry_run)
+        return orb_fail_at(err, ORB_E_SCHEMA, "/question",
+                           "a question needs a dry run; expected \"dry-run\": true");
+    name = member_text(job->question, "service", "");
+    s = subscriber_find(engine, name);
+    if (!s || s->presence == SUB_OFFLINE)
+        return orb_fail_at(err, ORB_E_UNAVAILABLE, "/question/service",
+                           "service %s does not run, or takes no part in commits", name);
+    return 0;
+}
+
+static int check_confirm(const struct job *job, struct orb_err *err)
+{
+    if (job->confirm_s <= ENGINE_MAX_CONFIRM_S)
+        return 0;
+    return orb_fail_at(err, ORB_E_SCHEMA, "/confirm-s", "expected at most %u seconds; got %u",
+                       ENGINE_MAX_CONFIRM_S, job->confirm_s);
+}
+
 void transaction_commit(struct ask *ask)
 {
     struct job *job = xcalloc(1, sizeof(*job));
@@ -215,11 +244,10 @@ void transaction_commit(struct ask *ask)
     job->comment = xstrdup(member_text(ask->in, "comment", ""));
     job->confirm_s = (uint32_t)member_number(ask->in, "confirm-s", 0);
     job->dry_run = json_is_true(json_object_get(ask->in, "dry-run"));
+    job->question = json_incref(json_object_get(ask->in, "question"));
     job->req = ask->req;
     job->reads = grants_read_paths(ask->caller);
-    if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
-        orb_fail_at(&err, ORB_E_SCHEMA, "/confirm-s", "expected at most %u seconds; got %u",
-                    ENGINE_MAX_CONFIRM_S, job->confirm_s);
+    if (check_question(ask->engine, job, &err) < 0 || check_confirm(job, &err) < 0) {
         job_free(job);
         reply_refuse(ask->engine, ask->req, &err);
         return;

@@ -15,6 +15,7 @@ void tx_free(struct tx *tx)
         free(tx->parts[i].name);
         buf_fini(&tx->parts[i].text);
         json_decref(tx->parts[i].plan);
+        json_decref(tx->parts[i].answer);
     }
     for (size_t i = 0; i < tx->outlook_count; i++) {
         free(tx->outlooks[i].name);

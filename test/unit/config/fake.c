@@ -472,6 +472,14 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
              json_is_true(json_object_get(in, "applied")) ? "+" : "");
     if (mode == FAKE_OK) {
         const char *text = phase == FAKE_PREPARE || (phase == FAKE_APPLY && s->tells) ? ok : "{}";
+        AUTO(buf) struct buf echo = {0};
+
+        if (json_object_get(in, "question")) { /* it answers with the question */
+            buf_adds(&echo, "{\"plan\":[],\"answer\":");
+            tree_dump(json_object_get(in, "question"), &echo);
+            buf_adds(&echo, "}");
+            text = buf_str(&echo);
+        }
 
         c->done(c->arg, text, strlen(text), NULL);
         return;

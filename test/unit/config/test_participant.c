@@ -93,6 +93,35 @@ TEST(a_dry_run_returns_the_plan_and_changes_nothing)
     fake_free(&f);
 }
 
+#define QUESTION(service)                                                                          \
+    "{\"dry-run\":true,\"question\":{\"service\":\"" service "\",\"input\":{\"a\":1}}}"
+
+TEST(a_question_about_a_candidate_is_answered_by_its_service_alone)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", QUESTION("firewall")), 0);
+    ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare firewall.prepare firewall.abort "
+                                        "interfaces.abort ");
+    ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/answer/a")), 1);
+    fake_commit(&f);
+    buf_clear(&f.trace); /* no candidate: nothing changes, and the one service is called */
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", QUESTION("firewall")), 0);
+    ck_assert_str_eq(buf_str(&f.trace), "firewall.prepare firewall.abort ");
+    ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/answer/a")), 1);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"dry-run\":true}"), ORB_E_STATE);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", QUESTION("nothing")), ORB_E_UNAVAILABLE);
+    ck_assert_str_eq(f.err.path, "/question/service");
+    ck_assert_int_eq(
+        fake_ask(&f, "ada", 1, "commit", "{\"question\":{\"service\":\"firewall\",\"input\":{}}}"),
+        ORB_E_SCHEMA);
+    ck_assert_int_eq(fake_ask(&f, "service:firewall", 1, "commit", QUESTION("firewall")),
+                     ORB_E_DENIED);
+    fake_free(&f);
+}
+
 struct failure {
     enum fake_phase phase;
     enum fake_mode mode;

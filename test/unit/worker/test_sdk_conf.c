@@ -73,6 +73,8 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     const char *mode = mode_of(change);
 
     tell(ctx, "prepare", change);
+    if (change->question)
+        orb_answer(ctx, cJSON_Duplicate(change->question, true));
     orb_plan_step(ctx, "live", "one thing");
     if (!strcmp(mode, "veto"))
         return orb_fail_at(err, ORB_E_VETO, "/fw/mode", "not this mode");
@@ -296,6 +298,24 @@ TEST(prepare_shows_the_new_tree_and_apply_follows)
     ask(&h, APPLY, "{\"tx\":5}");
     until_stage(&h, "apply");
     expect_ok(&h, "{}");
+    fakehost_stop(&h);
+}
+
+TEST(a_question_about_a_change_is_answered_with_its_plan)
+{
+    struct fakehost h;
+
+    start(&h);
+    ask(&h, PREPARE, "{\"tx\":5,\"revision\":13,\"patch\":[],\"question\":{\"why\":[1]}}");
+    until_stage(&h, "prepare");
+    expect_ok(&h,
+              "{\"plan\":[{\"kind\":\"live\",\"text\":\"one thing\"}],\"answer\":{\"why\":[1]}}");
+    ask(&h, ABORT, "{\"tx\":5,\"applied\":false}");
+    until_stage(&h, "abort-prepared");
+    expect_ok(&h, "{}");
+    ask(&h, PREPARE, SET_B); /* the next one has no question, and so no answer */
+    until_stage(&h, "prepare");
+    expect_ok(&h, PLAN);
     fakehost_stop(&h);
 }
 
