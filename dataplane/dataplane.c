@@ -16,6 +16,7 @@
 #include "dataplane/found.h"
 #include "dataplane/link.h"
 #include "dataplane/load.h"
+#include "dataplane/packet_test.h"
 #include "dataplane/pins.h"
 #include "dataplane/port.h"
 #include "dataplane/rules.h"
@@ -122,6 +123,7 @@ void dataplane_close(struct dataplane *dataplane)
     foreign_poll_stop(dataplane);
     events_stop(dataplane);
     load_unload(dataplane);
+    packet_test_programs_free(dataplane->tester);
     foreign_watch_close(dataplane);
     foreign_note_free(&dataplane->foreign);
     gone_fini(&dataplane->gone);

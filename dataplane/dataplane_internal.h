@@ -203,7 +203,8 @@ struct dataplane {
     struct dataplane_compiled *previous; /* what revert restores, with previous_text if NULL */
     char *previous_text;
     bool revertible;
-    const char *doing; /* doing.h; atomic, as is the next */
+    struct packet_programs *tester; /* programs loaded for tests of packets; NULL: none */
+    const char *doing;              /* doing.h; atomic, as is the next */
     unsigned doing_percent;
 };
 

@@ -10,6 +10,7 @@
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/load.h"
 #include "dataplane/pins.h"
+#include "dataplane/packet_test.h"
 #include "dataplane/port.h"
 #include "dataplane/readdress.h"
 #include "dataplane/route_mtu.h"
@@ -237,6 +238,7 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
     int r = 0, failed;
 
     memset(ret_tended, 0, sizeof(*ret_tended));
+    packet_test_programs_expire(dataplane);
     if (dataplane->detached)
         return 0;
     if (what & DATAPLANE_POLL)

@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
-#include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/dataplane_internal.h"
@@ -27,8 +25,8 @@ static uint8_t rank(const struct policy *policy, const struct port_list *ports,
     return policy_interface_zone(policy, link->name) ? 1 : 2;
 }
 
-static int describe_link(struct dataplane *dp, const struct policy *policy, uint32_t slot,
-                         const struct link_info *link, const struct link_list *links,
+static int describe_link(struct dataplane *dp, int ifaces, const struct policy *policy,
+                         uint32_t slot, const struct link_info *link, const struct link_list *links,
                          const struct port_list *ports)
 {
     struct foreign_sum sum = foreign_port_sum(dp, link, links);
@@ -45,21 +43,17 @@ static int describe_link(struct dataplane *dp, const struct policy *policy, uint
             iface.redirect = ports->items[k].redirect ? iface.port : ABI_NO_PORT;
             iface.flags |= ports->items[k].mode == PORT_XDP ? IFACE_XDP : 0;
         }
-    return bpf_map_update_elem(bpf_map__fd(dp->programs->maps.ifaces), &key, &iface, BPF_ANY)
-               ? -errno
-               : 0;
+    return bpf_map_update_elem(ifaces, &key, &iface, BPF_ANY) ? -errno : 0;
 }
 
 /* Removes entries of the other slot, and those of either for interfaces that are gone. */
-static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *links,
-                   const bool *chosen)
+static void forget(int ifaces, uint32_t slot, const struct link_list *links, const bool *chosen)
 {
-    int fd = bpf_map__fd(dp->programs->maps.ifaces);
     AUTO_FREE struct fast_iface_key *keys = xcalloc(ABI_IFACES, sizeof(*keys));
     struct fast_iface_key *last = NULL;
     unsigned count = 0;
 
-    while (count < ABI_IFACES && !bpf_map_get_next_key(fd, last, &keys[count]))
+    while (count < ABI_IFACES && !bpf_map_get_next_key(ifaces, last, &keys[count]))
         last = &keys[count++];
     for (unsigned i = 0; i < count; i++) {
         bool wanted = false;
@@ -68,13 +62,13 @@ static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *
             wanted =
                 links->items[k].ifindex == keys[i].ifindex && (keys[i].policy != slot || chosen[k]);
         if (!wanted)
-            bpf_map_delete_elem(fd, &keys[i]);
+            bpf_map_delete_elem(ifaces, &keys[i]);
     }
 }
 
 /* One entry for each interface: zones apply to interfaces that are no ports, too. Packets from and
  * to one that does not fit are left to the kernel. */
-void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+void describe_links(struct dataplane *dp, int ifaces, const struct policy *policy, uint32_t slot,
                     const struct link_list *links, struct port_list *ports)
 {
     AUTO_FREE bool *chosen = xcalloc(links->count + 1, sizeof(*chosen));
@@ -89,10 +83,11 @@ void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t 
                 chosen[i] = true;
                 count++;
             }
-    forget(dp, slot, links, chosen);
+    forget(ifaces, slot, links, chosen);
     ports->undescribed = 0;
     for (unsigned i = 0; i < links->count; i++)
-        if ((!chosen[i] || describe_link(dp, policy, slot, &links->items[i], links, ports) < 0) &&
+        if ((!chosen[i] ||
+             describe_link(dp, ifaces, policy, slot, &links->items[i], links, ports) < 0) &&
             !ports->undescribed++)
             memcpy(ports->undescribed_name, links->items[i].name, IFNAMSIZ);
 }

@@ -60,6 +60,7 @@ struct flow_nat flow_nat_of(const struct policy *policy, bool source, const stru
             (!source && policy_nat_own(nat) != (way->hook == FLOW_HOOK_OUTPUT)) ||
             !matches(policy, nat, flow, way, destination))
             continue;
+        answer.id = nat->id;
         if (nat->action == POLICY_NAT_MASQUERADE)
             answer.kind = FLOW_NAT_MASQUERADE;
         if (nat->action != POLICY_NAT_TRANSLATE)

@@ -19,6 +19,7 @@ struct flow_nat {
     enum flow_nat_kind kind;
     uint8_t address[16];
     uint16_t port; /* 0: as it is */
+    uint32_t id;   /* of the entry that decides, an exception too; 0: none matches */
 };
 
 /* source: of the address it is sent with, else of its destination. Source NAT matches the

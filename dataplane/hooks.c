@@ -57,14 +57,13 @@ void hooks_mix(const struct dataplane *dp, uint64_t *digest)
     base_digest_mix(digest, constants, sizeof(constants));
 }
 
-static int share_maps(const struct dataplane *dp, const struct hooks *skel)
+static int share_maps(const struct fastpath *maps, const struct hooks *skel)
 {
     struct bpf_map *map;
 
     bpf_object__for_each_map(map, skel->obj)
     {
-        const struct bpf_map *made =
-            bpf_object__find_map_by_name(dp->programs->obj, bpf_map__name(map));
+        const struct bpf_map *made = bpf_object__find_map_by_name(maps->obj, bpf_map__name(map));
         int r = made && pins_wanted(map) ? bpf_map__reuse_fd(map, bpf_map__fd(made)) : 0;
 
         if (r)
@@ -124,9 +123,9 @@ static int keep(struct dataplane *dp, enum program which, const struct bpf_progr
 static int take_over(struct dataplane *dp, const struct hooks *skel, unsigned which,
                      struct orb_err *err)
 {
-    int r = fill_tables(skel, which);
+    int r = 0;
 
-    if (!r && (which & HOOK_XDP))
+    if (which & HOOK_XDP)
         r = keep(dp, PROGRAM_XDP, skel->progs.orb_xdp_fast);
     if (!r && (which & HOOK_TCX))
         r = keep(dp, PROGRAM_TCX, skel->progs.orb_tcx_fast);
@@ -136,7 +135,8 @@ static int take_over(struct dataplane *dp, const struct hooks *skel, unsigned wh
     return pins_put(dp, err);
 }
 
-static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
+int hooks_open(const struct fastpath *maps, int cpus, unsigned which, struct hooks **ret_skel,
+               struct orb_err *err)
 {
     AUTO(buf) struct buf messages = {0};
     struct hooks *skel = hooks__open();
@@ -146,18 +146,33 @@ static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
         return orb_fail(err, -errno, "reading the fast path's programs");
     skel->rodata->jiffies_per_second = hooks_ticks();
     skel->rodata->may_read_kernel = may_read_kernel();
-    skel->rodata->processors = (uint32_t)dp->cpus;
+    skel->rodata->processors = (uint32_t)cpus;
     choose(skel, which);
     libbpf_log_capture(&messages);
-    r = share_maps(dp, skel);
+    r = share_maps(maps, skel);
     if (!r)
         r = hooks__load(skel);
     libbpf_log_capture(NULL);
     if (r < 0)
         orb_fail(err, r, "the kernel refuses the programs (%s: %.150s)", strerror(-r),
                  messages.len ? buf_str(&messages) : "no message from libbpf");
+    else if ((r = fill_tables(skel, which)) < 0)
+        orb_fail(err, r, "joining the fast path's programs");
+    if (r < 0)
+        hooks__destroy(skel);
     else
-        r = take_over(dp, skel, which, err);
+        *ret_skel = skel;
+    return r;
+}
+
+static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
+{
+    struct hooks *skel;
+    int r = hooks_open(dp->programs, dp->cpus, which, &skel, err);
+
+    if (r < 0)
+        return r;
+    r = take_over(dp, skel, which, err);
     hooks__destroy(skel);
     return r;
 }

@@ -54,6 +54,17 @@ static void size_maps(struct fastpath *skel, int cpus)
         bpf_map__set_max_entries(maps[i], bpf_map__max_entries(maps[i]) * (uint32_t)cpus);
 }
 
+struct fastpath *load_open(int cpus)
+{
+    struct fastpath *skel = fastpath__open();
+
+    if (!skel)
+        return NULL;
+    size_maps(skel, cpus);
+    skel->rodata->jiffies_per_second = hooks_ticks();
+    return skel;
+}
+
 static bool map_fits(const struct bpf_map *map, int fd)
 {
     struct bpf_map_info info = {0};
@@ -165,13 +176,11 @@ static int verify(struct dataplane *dp, struct fastpath *skel)
  * are used as they are: the kernel has verified them. */
 static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
 {
-    struct fastpath *skel = fastpath__open();
+    struct fastpath *skel = load_open(dp->cpus);
     int r = 0;
 
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
-    size_maps(skel, dp->cpus);
-    skel->rodata->jiffies_per_second = hooks_ticks();
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);

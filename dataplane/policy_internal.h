@@ -60,6 +60,8 @@ int policy_icmp_read(struct policy_rule *rule, const char *text, const struct pl
 /* {"rate", "per", "burst"}; ret_per_source NULL: "per-source" is no member of it. */
 int policy_more_read_limit(const json_t *value, struct policy_limit *ret_limit,
                            bool *ret_per_source, const struct place *at, struct orb_err *err);
+/* A MAC address like 02:00:5e:10:00:01; false: it is none. */
+bool policy_more_parse_mac(const char *text, uint8_t ret_mac[6]);
 /* The members of policy_more. to: struct policy_more *. */
 extern const struct member more_members[];
 #define MORE_MEMBERS 5

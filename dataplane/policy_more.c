@@ -70,14 +70,14 @@ int policy_more_read_limit(const json_t *value, struct policy_limit *ret_limit,
     return 0;
 }
 
-static bool parse_mac(const char *text, uint8_t mac[6])
+bool policy_more_parse_mac(const char *text, uint8_t ret_mac[6])
 {
     for (int i = 0; i < 6; i++, text += 3) {
         char *end;
 
         if (strspn(text, "0123456789abcdefABCDEF") != 2 || text[2] != (i < 5 ? ':' : 0))
             return false;
-        mac[i] = (uint8_t)strtoul(text, &end, 16);
+        ret_mac[i] = (uint8_t)strtoul(text, &end, 16);
     }
     return true;
 }
@@ -101,7 +101,7 @@ static int read_macs(void *to, const json_t *value, const struct place *at, stru
         struct place here = {at, NULL, i};
         bool out = text && *text == '!';
 
-        if (!text || !parse_mac(text + out, more->macs[i]))
+        if (!text || !policy_more_parse_mac(text + out, more->macs[i]))
             return policy_read_expected(&here, "a MAC address like 02:00:5e:10:00:01", item, err);
         if (i && out != more->macs_not)
             return policy_read_fail(&here, err,

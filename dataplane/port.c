@@ -316,7 +316,7 @@ int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
     for (unsigned i = 0; i < ret_ports->count; i++)
         decide(dp, &ret_ports->items[i], &links);
     if (dp->programs)
-        describe_links(dp, policy, slot, &links, ret_ports);
+        describe_links(dp, bpf_map__fd(dp->programs->maps.ifaces), policy, slot, &links, ret_ports);
     return 0;
 }
 

@@ -49,6 +49,10 @@ static void do_work(struct dpservice *s, struct dp_job *job)
     case DP_STATUS:
         job->result = dataplane_report_status(s->dataplane, &job->out, &job->err);
         break;
+    case DP_TEST:
+        job->result = packet_test_run(s->dataplane, job->draft ? job->draft->compiled : NULL,
+                                      &job->packet, &job->out, &job->err);
+        break;
     case DP_ENABLE:
     case DP_DISABLE:
         job->result = dataplane_set_enabled(s->dataplane, job->kind == DP_ENABLE, &job->err);
@@ -193,6 +197,8 @@ static void conclude(struct dpservice *s, struct dp_job *job)
         return;
     }
     if (job->kind == DP_TEND)
+        return;
+    if (job->kind == DP_TEST)
         return;
     if (job->result < 0) {
         log_warn(s->host->log, "dataplane.failed", KV("tx", job->tx), KV("error", job->err.text));

@@ -114,6 +114,32 @@ static int counters(struct dpservice *s, const char *input, size_t len, struct h
     return dpjobs_queue(s, job);
 }
 
+/* Of the policy in force, or of a draft that was checked. */
+static int test(struct dpservice *s, uint64_t tx, const char *input, size_t len,
+                struct host_req *req, struct orb_err *err)
+{
+    struct dp_draft *draft = NULL;
+    struct packet_test packet;
+    struct dp_job *job;
+    int r = packet_test_read(input, len, &packet, err);
+
+    if (r == 0 && tx)
+        r = find_draft(s, tx, &draft, err);
+    if (r < 0)
+        return r;
+    if (draft && !draft->compiled)
+        return orb_fail_at(err, ORB_E_STATE, "/tx", "draft %llu was not checked since its last put",
+                           (unsigned long long)tx);
+    job = dpjobs_new(s, DP_TEST, req, err);
+    if (!job)
+        return err->code;
+    job->packet = packet;
+    job->draft = draft;
+    if (draft)
+        draft->busy = true;
+    return dpjobs_queue(s, job);
+}
+
 static int dispatch(struct dpservice *s, const char *method, const char *input, size_t len,
                     struct host_req *req, struct buf *out, struct orb_err *err)
 {
@@ -134,6 +160,8 @@ static int dispatch(struct dpservice *s, const char *method, const char *input, 
         return begin(s, input, len, out, err);
     if (json_member(input, len, "tx", &value))
         json_int64(&value, &tx);
+    if (!strcmp(method, "test"))
+        return test(s, (uint64_t)tx, input, len, req, err);
     return on_draft(s, method, (uint64_t)tx, input, len, req, err);
 }
 

@@ -6,6 +6,7 @@
 #include "core/host/host_internal.h"
 #include "core/loop/loop_watch.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/packet_test.h"
 
 #define DP_DRAFTS 4
 
@@ -23,6 +24,7 @@ enum dp_job_kind {
     DP_REVERT,
     DP_COUNTERS,
     DP_STATUS,
+    DP_TEST,
     DP_ENABLE,
     DP_DISABLE,
     DP_DETACH,
@@ -42,7 +44,8 @@ struct dp_job {
     struct dataplane_compiled *compiled;
     uint32_t after; /* counters: a page */
     unsigned limit;
-    unsigned what; /* tend */
+    struct packet_test packet; /* test */
+    unsigned what;             /* tend */
     struct dataplane_tended tended;
     uint64_t took_ms;
 };

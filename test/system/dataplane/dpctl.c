@@ -4,9 +4,9 @@
  *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx] [live]
  *   live: looks after the data plane by itself, as the host does
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
- *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
- *   back) · age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
- *   other-in, other-out [INTERFACE [pass]] (another program at tcx) ·
+ *   the last apply) · test JSON (what becomes of a packet) · enable · disable · events (waits for
+ * one, dispatches) · tend (what was put back) · age (the next packet of each IPv4 flow in the cache
+ * is the one in FLOW_PUNT_S) · other-in, other-out [INTERFACE [pass]] (another program at tcx) ·
  *   other-netfilter [4|6 [pass [NETNS-FILE]]] · destroy · quit */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/packet_test.h"
 
 #define PROG_NETFILTER 32 /* enum bpf_prog_type of Linux 6.4 */
 
@@ -201,6 +202,14 @@ static void metrics(struct dataplane *dp, struct buf *out)
         buf_addc(out, text.data[i] == '\n' ? ';' : text.data[i]);
 }
 
+static int test_packet(struct dataplane *dp, const char *text, struct buf *out, struct orb_err *err)
+{
+    struct packet_test packet;
+    int r = packet_test_read(text, strlen(text), &packet, err);
+
+    return r < 0 ? r : packet_test_run(dp, NULL, &packet, out, err);
+}
+
 static int run(struct dataplane *dp, struct policy *policy, struct files *files, char *line,
                struct buf *out, struct orb_err *err)
 {
@@ -220,6 +229,8 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
         return dataplane_report_status(dp, out, err);
     if (!strcmp(command, "counters"))
         return dataplane_report_counters(dp, 0, 0, out, err);
+    if (!strcmp(command, "test") && argument)
+        return test_packet(dp, argument, out, err);
     if (!strcmp(command, "times")) {
         struct dataplane_times t = dataplane_apply_times(dp);
 
