@@ -33,7 +33,8 @@ struct command {
 
 /* Tables end with {0}; each in the file of its name. */
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
-    admin_commands[], health_commands[], logs_commands[], crashes_commands[], complete_commands[];
+    firewall_commands[], admin_commands[], health_commands[], logs_commands[], crashes_commands[],
+    complete_commands[];
 
 /* Runs a command with the arguments after its own words. */
 int cli_run(struct cli *cli, const struct command *command, int argc, char **argv,

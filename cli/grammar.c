@@ -4,9 +4,17 @@
 #include <ctype.h>
 #include <string.h>
 
-const struct command *const grammar_tables[] = {
-    show_commands, service_commands, logs_commands,  crashes_commands,  config_commands,
-    ipc_commands,  health_commands,  admin_commands, complete_commands, NULL};
+const struct command *const grammar_tables[] = {show_commands,
+                                                firewall_commands,
+                                                service_commands,
+                                                logs_commands,
+                                                crashes_commands,
+                                                config_commands,
+                                                ipc_commands,
+                                                health_commands,
+                                                admin_commands,
+                                                complete_commands,
+                                                NULL};
 
 const char grammar_globals[] = "[--socket FILE] [--wait SECONDS] [--json] [--version] [--help]";
 
@@ -51,7 +59,7 @@ bool grammar_next(const char **at, struct grammar_item *ret_item)
     *ret_item = (struct grammar_item){0};
     ret_item->word = bare(t, ret_item, &open);
     ret_item->option = *ret_item->word.p == '-';
-    if (ret_item->option && open)
+    if (ret_item->option && (open || *t.p == '-')) /* one that must be given has a value */
         ret_item->value = bare(token(at), ret_item, &ignored);
     return true;
 }

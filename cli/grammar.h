@@ -28,8 +28,8 @@ struct grammar_item {
     bool option, optional, repeated;
 };
 
-/* Next argument of a text such as "PATH... [--format tree|set|json]"; false at the end. *at moves.
- */
+/* Next argument of a text such as "--from ZONE PATH... [--format tree|set|json]"; an option outside
+ * brackets must be given, and has a value. False at the end. *at moves. */
 bool grammar_next(const char **at, struct grammar_item *ret_item);
 /* Number of words it takes, options not counted; *ret_max -1: any. */
 void grammar_count(const char *arguments, int *ret_min, int *ret_max);

@@ -145,6 +145,33 @@ static void file(struct offer *o)
         closedir(dir);
 }
 
+/* Zones of the running configuration, then interfaces. */
+static void zone(struct offer *o)
+{
+    AUTO(json_t) json_t *links = offer_ask(o, "interfaces@1", "list", NULL);
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf input = {0};
+    const char *name;
+    json_t *e;
+    size_t i;
+
+    cli_pair(&input, "path", "/firewall/zones");
+    tree = offer_ask(o, "config@1", "get", buf_str(&input));
+    json_object_foreach (json_object_get(tree, "value"), name, e)
+        offer_add(o, name, "zone");
+    offer_add(o, "local", "the appliance itself");
+    json_array_foreach (json_object_get(links, "interfaces"), i, e)
+        offer_add(o, table_text(e, "name"), "interface");
+}
+
+static void protocol(struct offer *o)
+{
+    static const char *const names[] = {"tcp", "udp", "icmp", "icmpv6"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        offer_add(o, names[i], "");
+}
+
 static const struct kind kinds[] = {
     {"SERVICE", "a service", service},
     {"PATH", "a place in the configuration", kinds_config_path},
@@ -158,6 +185,12 @@ static const struct kind kinds[] = {
     {"TOPIC", "an event of the interface", topic},
     {"RUN", "a run of the daemon: 0 this one, -1 the one before", run},
     {"LEVEL", "a level of the log", level},
+    {"ZONE", "a zone, an interface, or local for the appliance", zone},
+    {"PROTOCOL", "a protocol, by name or number", protocol},
+    {"ADDRESS", "an IPv4 or IPv6 address", NULL},
+    {"PORT", "a port, 1 to 65535", NULL},
+    {"TYPE", "an ICMP type such as echo-request, 8 or 3/4", NULL},
+    {"MAC", "a MAC address", NULL},
     {"NAME", "a new name", NULL},
     {"SECONDS", "a number of seconds", NULL},
     {"COUNT", "a number", NULL},

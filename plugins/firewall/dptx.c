@@ -7,6 +7,7 @@
 
 #include "core/base/own.h"
 #include "plugins/firewall/health.h"
+#include "plugins/firewall/packet.h"
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/prepared.h"
 #include "plugins/firewall/retry.h"
@@ -57,6 +58,17 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     done(ctx, self, &failure);
 }
 
+/* dptx->failure is reported after the draft was dropped. */
+static void drop(struct orb_ctx *ctx, struct firewall *self)
+{
+    struct dptx *dptx = &self->dptx;
+
+    if (dptx->state == DPTX_DRAFT &&
+        orb_call(ctx, DATAPLANE, "abort", tx_input(dptx), 0, on_dropped, self, NULL) == 0)
+        return;
+    on_dropped(ctx, self, NULL, NULL);
+}
+
 /* The data plane refused: reports it with the configuration's path, after the draft was dropped. */
 static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err,
                  const char *doing)
@@ -69,10 +81,39 @@ static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
         translate_path(err->path, dptx->failure.path, sizeof(dptx->failure.path));
     else
         orb_wrap(&dptx->failure, "the data plane did not %s the policy", doing);
-    if (dptx->state == DPTX_DRAFT &&
-        orb_call(ctx, DATAPLANE, "abort", tx_input(dptx), 0, on_dropped, self, NULL) == 0)
+    drop(ctx, self);
+}
+
+static void on_answered(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    const struct orb_change *change = self->dptx.change;
+    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
+
+    if (err) {
+        struct orb_err shown = *err;
+
+        snprintf(shown.path, sizeof(shown.path), "/question/input/test%.60s", err->path);
+        self->dptx.failure = shown;
+        drop(ctx, self);
         return;
-    on_dropped(ctx, self, NULL, NULL);
+    }
+    orb_answer(ctx, packet_answer(out, cJSON_GetObjectItemCaseSensitive(firewall, "rules")));
+    done(ctx, self, NULL);
+}
+
+/* A user asks about the change, which is checked now. 1: the answer comes later. */
+static int answer(struct orb_ctx *ctx, struct firewall *self, struct orb_err *err)
+{
+    const struct dptx *dptx = &self->dptx;
+    cJSON *in =
+        packet_question(dptx->change->question, dptx->state == DPTX_DRAFT ? dptx->tx : 0, err);
+    int r;
+
+    if (!in)
+        return err->code;
+    r = orb_call(ctx, DATAPLANE, "test", in, 0, on_answered, self, err);
+    return r < 0 ? r : 1;
 }
 
 static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
@@ -84,6 +125,11 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         return;
     }
     health_note(ctx, &self->health, NULL);
+    if (self->dptx.change->question) {
+        if (answer(ctx, self, &self->dptx.failure) < 0)
+            drop(ctx, self);
+        return;
+    }
     done(ctx, self, NULL);
 }
 
@@ -194,8 +240,10 @@ int dptx_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct or
         return refuse(ctx, self, change, err);
     }
     plan(ctx, &dptx->changes, change->tree);
-    if (!dptx->changes.batches.count)
-        return 0;
+    if (!dptx->changes.batches.count) {
+        r = change->question ? answer(ctx, self, err) : 0;
+        return r > 0 ? ORB_LATER : r;
+    }
     in = cJSON_CreateObject();
     cJSON_AddBoolToObject(in, "reset", dptx->changes.full);
     r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);

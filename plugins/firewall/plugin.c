@@ -6,6 +6,7 @@
 
 #include "plugins/firewall/counters.h"
 #include "plugins/firewall/health.h"
+#include "plugins/firewall/packet.h"
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
@@ -46,8 +47,10 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
                : 0;
 }
 
-static const struct orb_method methods[] = {
-    {"counters", counters_answer, 0}, {"status", counters_answer_status, 0}, {0}};
+static const struct orb_method methods[] = {{"counters", counters_answer, 0},
+                                            {"status", counters_answer_status, 0},
+                                            {"test", packet_test, 0},
+                                            {0}};
 static const char *const paths[] = {"/firewall", "/interfaces", NULL};
 static const struct orb_config config = {.paths = paths,
                                          .prepare = dptx_prepare,

@@ -42,10 +42,11 @@ static void check_output(const char *text, size_t len, bool one, size_t size)
     must(!one || !len || scan_json(text, len, &limits, NULL) == 0, "no JSON, or more than one");
 }
 
+#define GIVEN 8
 struct trial {
     const struct command *table;
     const char *words; /* of that table */
-    const char *given[3];
+    const char *given[GIVEN];
     bool lines; /* no JSON, or a value a line */
 };
 
@@ -56,6 +57,9 @@ static const struct trial trials[] = {
     {show_commands, "show routes", {0}},
     {show_commands, "show system", {0}},
     {show_commands, "show boot", {0}},
+    {firewall_commands,
+     "firewall test",
+     {"--from", "a", "--source", "1.2.3.4", "--destination", "1.2.3.5", "--protocol", "6"}},
     {service_commands, "show services", {0}},
     {service_commands, "service show", {"a"}},
     {service_commands, "service show", {"a", "crashes"}},
@@ -86,14 +90,14 @@ static const struct trial trials[] = {
 
 static int run(const struct trial *trial, struct cli *cli, struct orb_err *err)
 {
-    char words[3][16], *argv[4] = {NULL};
+    char words[GIVEN][16], *argv[GIVEN + 1] = {NULL};
     const struct command *c = trial->table;
     int argc = 0;
 
     while (strcmp(c->words, trial->words))
         if (!(++c)->words)
             abort();
-    for (; argc < 3 && trial->given[argc]; argc++) {
+    for (; argc < GIVEN && trial->given[argc]; argc++) {
         snprintf(words[argc], sizeof(words[argc]), "%s", trial->given[argc]);
         argv[argc] = words[argc];
     }
