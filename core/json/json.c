@@ -8,14 +8,21 @@
 #include "core/base/xalloc.h"
 
 #define KEY_ON_STACK 256
+#define PAUSE_BYTES 32768
 #define ERROR_TEXT 4096 /* of an error: as long as an envelope */
 
-static const char *container_end(const char *p, const char *end)
+static const char *container_end(const char *p, const char *end, void (*pause)(void *arg),
+                                 void *arg)
 {
+    const char *paused = p;
     size_t depth = 0;
     bool escaped;
 
     while (p < end) {
+        if (pause && p - paused >= PAUSE_BYTES) {
+            pause(arg);
+            paused = p;
+        }
         switch (*p) {
         case '"':
             p = json_string_end(p, end, &escaped);
@@ -37,6 +44,12 @@ static const char *container_end(const char *p, const char *end)
 
 const char *json_value(const char *p, const char *end, struct json_slice *ret_value)
 {
+    return json_value_pausing(p, end, ret_value, NULL, NULL);
+}
+
+const char *json_value_pausing(const char *p, const char *end, struct json_slice *ret_value,
+                               void (*pause)(void *arg), void *arg)
+{
     const char *start = p;
     bool escaped;
     char type;
@@ -44,11 +57,11 @@ const char *json_value(const char *p, const char *end, struct json_slice *ret_va
     switch (p < end ? *p : '\0') {
     case '{':
         type = 'o';
-        p = container_end(p, end);
+        p = container_end(p, end, pause, arg);
         break;
     case '[':
         type = 'a';
-        p = container_end(p, end);
+        p = container_end(p, end, pause, arg);
         break;
     case '"':
         type = 's';
@@ -82,9 +95,7 @@ bool json_iter_init(struct json_iter *it, char kind, const char *text, size_t le
 
     if (p == end || *p != kind)
         return false;
-    it->p = p + 1;
-    it->end = end;
-    it->object = kind == '{';
+    *it = (struct json_iter){.p = p + 1, .end = end, .object = kind == '{'};
     return true;
 }
 
@@ -107,7 +118,7 @@ bool json_iter_next(struct json_iter *it, struct json_item *ret_item)
         if (p < end && *p == ':')
             p = json_space(p + 1, end);
     }
-    it->p = json_value(p, end, &ret_item->value);
+    it->p = json_value_pausing(p, end, &ret_item->value, it->pause, it->arg);
     return it->p > p;
 }
 

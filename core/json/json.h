@@ -85,12 +85,18 @@ static inline const char *json_string_end(const char *p, const char *end, bool *
 
 /* The value that starts at p (no space before it). Returns the position after it. */
 const char *json_value(const char *p, const char *end, struct json_slice *ret_value);
+/* The same, of a value that may be long: pause (NULL: nothing) is called with arg between any two
+ * parts of a container after each 32 KiB, which is gone on with when it returns. */
+const char *json_value_pausing(const char *p, const char *end, struct json_slice *ret_value,
+                               void (*pause)(void *arg), void *arg);
 
 /* Steps through an object or an array; start with json_iter_init. */
 struct json_iter {
     const char *p;
     const char *end;
     bool object;
+    void (*pause)(void *arg); /* as of json_value_pausing(); the caller's to set after the start */
+    void *arg;
 };
 
 struct json_item {

@@ -110,6 +110,8 @@ size_t schema_secret_shows_within(const struct schema *schema, const char *point
                                   struct schema_shared *shared);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_facts_ref_target(const struct schema *schema);
+/* Is there an x-orb-ref in the schema at all? */
+bool schema_refs_any(const struct schema *schema);
 /* Calls cb for every value in text to which an x-orb-ref applies: its path below base_path, the
  * target pointer and the value as a word; for an x-orb-ref inside propertyNames the name of the
  * member is the value. Of anyOf and oneOf the first alternative that matches counts. Stops at the

@@ -32,6 +32,14 @@ int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units
                             "the value is too costly to check against its schema");
 }
 
+const char *schema_check_skip(const struct check *c, const char *p, struct json_slice *ret_value)
+{
+    const struct schema_shared *shared = c->shared;
+
+    return json_value_pausing(p, c->end, ret_value, shared ? shared->pause : NULL,
+                              shared ? shared->arg : NULL);
+}
+
 uint64_t schema_check_match_units(const struct pattern *pattern, size_t len)
 {
     return 1 + len * regex_size(pattern->regex) / 32 + regex_size(pattern->regex) / 64;
@@ -54,7 +62,7 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
             if (r < 0)
                 return r;
         } else {
-            p = json_value(p, end, &v);
+            p = schema_check_skip(c, p, &v);
             r = schema_check_charge(c, &at, 1 + v.len / UNIT_BYTES);
             if (r < 0)
                 return r;
@@ -141,7 +149,7 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
         r = schema_check_value(c, s->additional, at, p, ret_end);
     }
     if (r == 0 && !*ret_end) {
-        *ret_end = json_value(p, c->end, &v);
+        *ret_end = schema_check_skip(c, p, &v);
         r = schema_check_charge(c, at, v.len / UNIT_BYTES);
     }
     return r;
@@ -341,7 +349,7 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
     int r;
 
     if (!container || s->has_choices || s->has_const) {
-        *ret_end = json_value(p, c->end, &v);
+        *ret_end = schema_check_skip(c, p, &v);
         r = schema_check_charge(c, spot, container ? v.len * 2 : v.len / UNIT_BYTES);
         if (r < 0)
             return r;
@@ -352,7 +360,7 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
             return r;
     }
     if (s->types && !(s->types & type_of(&v))) {
-        json_value(p, c->end, &v);
+        schema_check_skip(c, p, &v);
         if (!c->quiet)
             schema_words_value(s, &words);
         return schema_value_mismatch(c, s, spot, &v, buf_str(&words));
@@ -384,11 +392,11 @@ int schema_check_value(struct check *c, const struct schema *s, const struct spo
         return schema_value_say(c, spot, ORB_E_LIMIT,
                                 "schemas are nested too deeply; the limit is %d", MAX_NESTING);
     if (s->kind == SCHEMA_ALWAYS) {
-        *ret_end = json_value(p, c->end, &v);
+        *ret_end = schema_check_skip(c, p, &v);
         return schema_check_charge(c, spot, v.len / UNIT_BYTES);
     }
     if (s->kind == SCHEMA_NEVER) {
-        *ret_end = json_value(p, c->end, &v);
+        *ret_end = schema_check_skip(c, p, &v);
         return schema_value_mismatch(c, s, spot, &v, "nothing here");
     }
     c->depth++;

@@ -34,6 +34,9 @@ void schema_check_init(struct check *c, const char *text, size_t len, const char
 int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
                        const char *p, const char **ret_end);
 
+/* The value that starts at p, as json_value(); of a long one in slices. */
+const char *schema_check_skip(const struct check *c, const char *p, struct json_slice *ret_value);
+
 /* Takes so many units; ORB_E_LIMIT when they are used up. */
 int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units);
 /* What the match of a pattern costs. */

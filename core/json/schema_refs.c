@@ -106,6 +106,18 @@ static int walk_alternatives(struct walk *w, const struct schema_list *list,
     return 0;
 }
 
+static bool iter_init(const struct walk *w, struct json_iter *it, char kind,
+                      const struct json_slice *v)
+{
+    bool fits = json_iter_init(it, kind, v->p, v->len);
+
+    if (fits) {
+        it->pause = w->check.shared->pause;
+        it->arg = w->check.shared->arg;
+    }
+    return fits;
+}
+
 static int walk_node(struct walk *w, const struct schema *s, const struct json_slice *v)
 {
     struct json_iter it;
@@ -118,10 +130,10 @@ static int walk_node(struct walk *w, const struct schema *s, const struct json_s
 
         r = w->cb(w->arg, buf_str(&w->path), s->ref_target, word);
     }
-    if (v->type == 'o' && json_iter_init(&it, '{', v->p, v->len))
+    if (v->type == 'o' && iter_init(w, &it, '{', v))
         while (r == 0 && json_iter_next(&it, &item))
             r = walk_member(w, s, &item);
-    if (v->type == 'a' && s->items && json_iter_init(&it, '[', v->p, v->len))
+    if (v->type == 'a' && s->items && iter_init(w, &it, '[', v))
         while (r == 0 && json_iter_next(&it, &item))
             r = walk_element(w, s, &item, index++);
     if (r == 0 && s->ref)
@@ -150,6 +162,11 @@ static int walk_value(struct walk *w, const struct schema *s, const struct json_
     return r;
 }
 
+bool schema_refs_any(const struct schema *schema)
+{
+    return schema->leads_to_ref;
+}
+
 int schema_refs_each(const struct schema *schema, const char *text, size_t len,
                      const char *base_path, schema_ref_fn *cb, void *arg)
 {
@@ -169,14 +186,14 @@ int schema_refs_each_within(const struct schema *schema, const char *text, size_
     struct json_slice v;
     int r;
 
-    if (p == end)
+    if (p == end || !schema->leads_to_ref)
         return 0;
     schema_check_init(&w.check, text, len, "", NULL);
     w.check.budget = given;
     w.check.shared = shared;
     w.check.quiet = 1;
     buf_adds(&w.path, base_path ? base_path : "");
-    json_value(p, end, &v);
+    schema_check_skip(&w.check, p, &v);
     r = walk_value(&w, schema, &v);
     used = given - w.check.budget;
     if (used > own)

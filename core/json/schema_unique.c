@@ -37,12 +37,16 @@ struct elements {
     bool plain;
 };
 
-static int collect(struct elements *e, const struct json_slice *array)
+static int collect(const struct check *c, struct elements *e, const struct json_slice *array)
 {
     struct json_iter it;
     struct json_item item;
 
     e->plain = json_iter_init(&it, '[', array->p, array->len);
+    if (c->shared) {
+        it.pause = c->shared->pause;
+        it.arg = c->shared->arg;
+    }
     while (e->plain && json_iter_next(&it, &item)) {
         if (e->count == e->room) {
             struct json_slice *more;
@@ -133,7 +137,7 @@ int schema_unique_check(struct check *c, const struct spot *spot, const struct j
     struct elements e = {0};
     int r = schema_check_charge(c, spot, v->len / 4);
 
-    if (r == 0 && collect(&e, v) < 0)
+    if (r == 0 && collect(c, &e, v) < 0)
         r = schema_value_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
     if (r == 0)
         r = e.plain ? check_plain(c, spot, &e) : check_trees(c, spot, v);

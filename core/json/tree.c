@@ -51,6 +51,8 @@ static json_t *load_pausing(const char *text, size_t len, const struct json_limi
         limits->pause(limits->arg);
         return load(text, len, why);
     }
+    iter.pause = limits->pause;
+    iter.arg = limits->arg;
     tree = iter.object ? json_object() : json_array();
     while (json_iter_next(&iter, &item))
         if (add_item(tree, &item, limits, why) < 0) {

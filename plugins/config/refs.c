@@ -69,7 +69,7 @@ static int each(const struct parts *parts, const char *path, const json_t *value
     struct buf text = {0};
     int r;
 
-    if (!schema || !value)
+    if (!schema || !value || !schema_refs_any(schema))
         return 0;
     parts_dump(parts, value, &text);
     r = parts_refs(parts, schema, buf_str(&text), text.len, path, cb, arg);
