@@ -5,6 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/heap.h"
 #include "plugins/config/plugin_internal.h"
 
 static void on_log(struct log_sink *sink, const char *service, enum log_level level,
@@ -37,6 +38,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
         return orb_fail(err, ORB_E_DENIED,
                         "no state directory; the manifest must request "
                         "fs.state");
+    heap_run_in_steps();
     p = xcalloc(1, sizeof(*p));
     p->ctx = ctx;
     p->log.write = on_log;
