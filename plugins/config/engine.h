@@ -36,9 +36,10 @@ struct engine_host {
     void (*soon)(void *arg);
     /* Does the caller not wait for the answer any more? May be NULL. */
     bool (*given_up)(void *arg, void *req);
-    uint64_t (*now_ms)(void *arg);             /* monotonic */
-    uint64_t (*now_us)(void *arg);             /* the same clock */
-    uint64_t (*wall_us)(void *arg);            /* since the epoch */
+    uint64_t (*now_ms)(void *arg);  /* monotonic */
+    uint64_t (*now_us)(void *arg);  /* the same clock */
+    uint64_t (*wall_us)(void *arg); /* since the epoch */
+    uint64_t (*used_us)(void *arg); /* of the processor, by this thread. NULL: now_us is used */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
     void (*progress)(void *arg);               /* progress of a long operation; may be NULL */
     /* The caller of a request that is not answered yet may show this; percent 0 to 100, -1: not

@@ -1,5 +1,6 @@
 /* How the engine reaches the SDK: answers, calls, events, problems, wake-ups. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/base/now.h"
 #include "core/base/own.h"
@@ -90,6 +91,14 @@ static uint64_t host_now_us(void *arg)
     return now_us();
 }
 
+static uint64_t host_used_us(void *arg)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
 static uint64_t host_wall(void *arg)
 {
     return now_wall_us();
@@ -175,6 +184,7 @@ struct engine_host plugin_host(struct plugin *p)
         .given_up = host_given_up,
         .now_ms = host_now,
         .now_us = host_now_us,
+        .used_us = host_used_us,
         .wall_us = host_wall,
         .problem = host_problem,
         .enforced = host_enforced,

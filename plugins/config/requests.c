@@ -24,6 +24,12 @@ static uint64_t now_of(const struct engine *engine)
     return engine->host.now_us(engine->host.arg);
 }
 
+/* What is charged: while other processes have the processor, nobody's request takes time. */
+static uint64_t used_of(const struct engine *engine)
+{
+    return engine->host.used_us ? engine->host.used_us(engine->host.arg) : now_of(engine);
+}
+
 bool requests_time_up(const struct engine *engine)
 {
     return engine->host.soon && now_of(engine) >= engine->requests.until_us;
@@ -256,12 +262,11 @@ static void refuse_gone(struct engine *engine, const struct request *r)
 static void answer_one(struct engine *engine, struct asker *a, struct request *r)
 {
     struct requests *q = &engine->requests;
-    uint64_t begin = now_of(engine), took;
+    uint64_t begin = now_of(engine), used = used_of(engine);
     bool more = run(engine, r);
 
-    took = now_of(engine) - begin;
-    q->spent_us += took;
-    a->cost_us += took;
+    q->spent_us += now_of(engine) - begin;
+    a->cost_us += used_of(engine) - used;
     if (more && (!r->gone || r->fiber)) {
         put_back(q, a, r);
         return;

@@ -13,7 +13,7 @@
 /* A clock that each look moves on by step_us, and who was answered, in order. */
 struct turns {
     struct fake f;
-    uint64_t step_us;
+    uint64_t step_us, used_us;
     bool soon;
     struct buf order; /* "a1 b1 …" */
     unsigned busy, gone;
@@ -116,6 +116,45 @@ TEST(who_asks_much_waits_for_itself_alone)
     ck_assert(strstr(buf_str(&t.order), "b2 "));
     turn_all(&t, &e);
     ck_assert_uint_eq(e.requests.bytes, 0);
+    requests_free_all(&e);
+    buf_fini(&t.order);
+}
+
+static uint64_t on_used_us(void *arg)
+{
+    return ((struct turns *)arg)->used_us;
+}
+
+/* Of the processor a's requests take 100 µs, b's 10; during "p" another process has it. */
+static bool answer_used(struct engine *engine, const struct request *request, struct read **read)
+{
+    struct turns *t = engine->host.arg;
+
+    t->used_us += *request->caller.name == 'a' ? 100 : 10;
+    if (*request->method == 'p')
+        t->f.us += 10 * (uint64_t)REQUESTS_SLICE_US;
+    return answer(engine, request, read);
+}
+
+TEST(who_loses_the_processor_to_others_is_not_charged_for_their_time)
+{
+    static const char *const all[][2] = {{"a", "x"}, {"b", "p"}, {"b", "q"}, {"a", "y"}};
+    struct turns t;
+    struct engine e;
+
+    turns_init(&t, &e, REQUESTS_SLICE_US);
+    e.host.used_us = on_used_us;
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        const struct request r = {.caller = {.kind = CALLER_TOKEN, .name = all[i][0], .peer = i},
+                                  .method = (char *)(uintptr_t)all[i][1],
+                                  .text = (char *)(uintptr_t) "{}",
+                                  .len = 2,
+                                  .req = &e};
+
+        requests_take(&e, &r, answer_used);
+    }
+    turn_all(&t, &e);
+    ck_assert_str_eq(buf_str(&t.order), "ax bp bq ay ");
     requests_free_all(&e);
     buf_fini(&t.order);
 }
