@@ -14,6 +14,7 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/refusal.h"
 #include "core/json/scan.h"
+#include "core/loop/loop_wake.h"
 
 #define OFFLOAD_UNITS 4000u         /* of a check on the loop: some 0.2 ms */
 #define OFFLOAD_BYTES 32768u        /* a larger payload always runs on the thread */
@@ -36,7 +37,7 @@ struct offload {
     struct broker *broker;
     offload_done *on_done;
     uv_thread_t thread;
-    uv_async_t done_sign;
+    struct loop_wake done_sign; /* started with the thread */
     uv_mutex_t lock;
     uv_cond_t sign;
     bool started, end;
@@ -97,7 +98,9 @@ static void on_thread(void *arg)
         uv_mutex_lock(&offload->lock);
         offload->now = NULL;
         append(&offload->done, job);
-        uv_async_send(&offload->done_sign);
+        uv_mutex_unlock(&offload->lock); /* the loop takes it as soon as it is woken */
+        loop_wake_send(&offload->done_sign);
+        uv_mutex_lock(&offload->lock);
     }
     uv_mutex_unlock(&offload->lock);
 }
@@ -137,9 +140,9 @@ static void finish(struct job *job)
     conn_group_flush(&broker->conns); /* nothing may borrow the frame from here on */
 }
 
-static void on_done(uv_async_t *handle)
+static void on_done(struct loop_wake *wake)
 {
-    struct offload *offload = container_of(handle, struct offload, done_sign);
+    struct offload *offload = container_of(wake, struct offload, done_sign);
     struct job *job, *next;
 
     uv_mutex_lock(&offload->lock);
@@ -157,8 +160,13 @@ static void on_done(uv_async_t *handle)
 static int start(struct broker *broker, struct orb_err *err)
 {
     struct offload *offload = broker->offload;
-    int r = uv_thread_create(&offload->thread, on_thread, offload);
+    int r = 0;
 
+    if (offload->done_sign.fd < 0)
+        r = loop_wake_start(&offload->done_sign, broker->loop, &broker->scope, on_done, err);
+    if (r < 0)
+        return r;
+    r = uv_thread_create(&offload->thread, on_thread, offload);
     if (r < 0)
         return orb_fail(err, r, "cannot start the thread that checks large values");
     offload->started = true;
@@ -173,9 +181,7 @@ void offload_init(struct broker *broker, offload_done *done)
     offload->broker = broker;
     uv_mutex_init(&offload->lock);
     uv_cond_init(&offload->sign);
-    uv_async_init(broker->loop, &offload->done_sign, on_done);
-    loop_scope_adopt(&broker->scope, (uv_handle_t *)&offload->done_sign);
-    uv_unref((uv_handle_t *)&offload->done_sign);
+    offload->done_sign.fd = -1;
     broker->offload = offload;
 }
 
@@ -216,6 +222,7 @@ void offload_end(struct broker *broker)
 
 void offload_free(struct broker *broker)
 {
+    loop_wake_fini(&broker->offload->done_sign);
     uv_mutex_destroy(&broker->offload->lock);
     uv_cond_destroy(&broker->offload->sign);
     free(broker->offload);
