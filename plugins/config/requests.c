@@ -24,7 +24,7 @@ static uint64_t now_of(const struct engine *engine)
     return engine->host.now_us(engine->host.arg);
 }
 
-/* What is charged: while other processes have the processor, nobody's request takes time. */
+/* What is charged: a request takes no time while other processes have the processor. */
 static uint64_t used_of(const struct engine *engine)
 {
     return engine->host.used_us ? engine->host.used_us(engine->host.arg) : now_of(engine);
