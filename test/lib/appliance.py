@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import machine
+import netspace
 
 
 def need_root(*more):
@@ -25,7 +26,7 @@ def need_root(*more):
 
 
 def run(*args, check=True, **kw):
-    return subprocess.run([str(a) for a in args], check=check, capture_output=True, text=True, **kw)
+    return netspace.run(args, check=check, capture_output=True, text=True, **kw)
 
 
 def processor_s(pid, loop_only=False):

@@ -3,12 +3,12 @@ talking otherwise. Prints how many there were.
 
   assured.py [SECONDS]   waits that long, at most, until there is one
   assured.there(NAMESPACE, SECONDS)   the same in a namespace of `ip netns`, without a process"""
-import ctypes
-import os
 import socket
 import struct
 import sys
 import time
+
+import netspace
 
 NEW, GET, REQUEST, ACK, DUMP, DONE, ERROR = 0x100, 0x101, 1, 4, 0x300, 3, 2
 ORIGINAL, STATUS, TUPLE_PROTOCOL, ANSWERED, ASSURED = 1, 3, 2, 2, 4
@@ -67,17 +67,8 @@ def awaited(seconds):
 
 def there(namespace, seconds=0):
     """This thread goes there and comes back."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    other = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    try:
-        if libc.setns(other, 0x40000000):  # CLONE_NEWNET
-            raise OSError(ctypes.get_errno(), f"setns to {namespace}")
+    with netspace.entered(namespace):
         return awaited(seconds)
-    finally:
-        libc.setns(own, 0x40000000)
-        os.close(own)
-        os.close(other)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 import assured  # noqa: E402
 import machine  # noqa: E402
+import netspace  # noqa: E402
 
 SKIP = 77
 ASSURED = os.path.join(os.path.dirname(machine.__file__), "assured.py")
@@ -126,7 +127,7 @@ class Lab:
         return ["nsenter", f"--net=/run/netns/{name}"]
 
     def run(self, name, command, check=True, text=None):
-        r = subprocess.run(self.inside(name) + command, input=text, capture_output=True, text=True)
+        r = netspace.run(self.inside(name) + command, input=text, capture_output=True, text=True)
         if check and r.returncode:
             raise RuntimeError(f"{command}: {r.stdout}{r.stderr}")
         return r.stdout

@@ -8,6 +8,7 @@ import struct
 import sys
 
 import lab
+import netspace
 
 lab.need("ip", "nsenter", "nft")
 L = lab.Lab(sys.argv[1])
@@ -157,14 +158,8 @@ class Netlink:
 
 
 def in_router(make):
-    own = os.open("/proc/self/ns/net", os.O_RDONLY)
-    with open(f"/run/netns/{L.router}") as there:
-        lab.machine.must(lab.machine.libc.setns(there.fileno(), lab.machine.CLONE_NEWNET))
-    try:
+    with netspace.entered(L.router):
         return make()
-    finally:
-        lab.machine.must(lab.machine.libc.setns(own, lab.machine.CLONE_NEWNET))
-        os.close(own)
 
 
 def ipvs():

@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 import machine  # noqa: E402
+import netspace  # noqa: E402
 
 (HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
  LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS, PROGRESS, APPLIED) = range(1, 26)
@@ -25,7 +26,7 @@ def skip(why):
 
 
 def sh(*args, check=True):
-    done = subprocess.run(args, capture_output=True, text=True)
+    done = netspace.run(args, capture_output=True, text=True)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(args)}: {done.stderr.strip()}")
     return done.stdout

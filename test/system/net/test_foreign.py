@@ -11,8 +11,9 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "faults")]
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "faults"), os.path.join(HERE, "..", "..", "lib")]
 import fastpath  # noqa: E402
+import netspace  # noqa: E402
 from closed_lab import CONFIG, Box, Tap, expect, need_root, run  # noqa: E402
 
 BUILD = sys.argv[1]
@@ -204,13 +205,12 @@ def foreign_link(box):
     """Another XDP program, by a link, whose end no event reports: Orbital's replaces it all the same."""
     modes(box, "off")
     program = fastpath.pinned(f"{box.dir}/bpf/prog_probe")
-    with open(f"/run/netns/{box.ns}") as space, open("/proc/self/ns/net") as back:
-        fastpath.libc.setns(space.fileno(), 0)
-        try:
-            link = fastpath.attach_xdp(program, box.index("lan0"))
-        finally:
-            fastpath.libc.setns(back.fileno(), 0)
-            os.close(program)
+    number = box.index("lan0")
+    try:
+        with netspace.entered(box.ns):
+            link = fastpath.attach_xdp(program, number)
+    finally:
+        os.close(program)
     try:
         config = {"interfaces": {"lan0": {"fast-path": "xdp"}, "wan0": {"fast-path": "xdp"}}}
         box.ctl("config", "load", "-", stdin=json.dumps(config))

@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 from appliance import Appliance, Failed, run  # noqa: E402
 import assured  # noqa: E402
+import netspace  # noqa: E402
 import programs  # noqa: E402
 import wire  # noqa: E402
 
@@ -57,15 +58,8 @@ def home(address):
 
 def sockets_in(namespace, make):
     """What make() makes in another namespace; this thread comes back to its own."""
-    own, there = os.open("/proc/thread-self/ns/net", os.O_RDONLY), os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    try:
-        if libc.setns(there, 0x40000000):
-            raise OSError(ctypes.get_errno(), "setns")
+    with netspace.entered(namespace):
         return make()
-    finally:
-        libc.setns(own, 0x40000000)
-        os.close(own)
-        os.close(there)
 
 
 @contextlib.contextmanager
@@ -91,6 +85,15 @@ def raw_sockets():
     return {f: socket.socket(f, socket.SOCK_RAW, socket.IPPROTO_RAW) for f in (socket.AF_INET, socket.AF_INET6)}
 
 
+ROUTE_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000  # links; addresses, routes and rules of both families
+
+
+def route_events():
+    s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+    s.bind((0, ROUTE_GROUPS))
+    return s
+
+
 def link_local(mac):
     return ipaddress.ip_address(b"\xfe\x80" + b"\0" * 6 + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]).compressed
 
@@ -99,7 +102,7 @@ class World:
     def __init__(self, build, mode, settle=0.004):
         self.mode, self.settle_s = mode, settle
         self.box = Appliance(build, f"n{mode}{next(made)}", dataplane=True)
-        self.sockets, self.own, self.programs = {}, {}, []
+        self.sockets, self.own, self.events, self.programs = {}, {}, None, []
         self.mac = {h: bytes([2, 0, 0, 0, i, 2]) for i, h in enumerate(HOSTS)}
         self.port_mac = {h: bytes([2, 0, 0, 0, i, 1]) for i, h in enumerate(HOSTS)}
         self.refused = 0  # commits
@@ -132,7 +135,7 @@ class World:
         return self
 
     def __exit__(self, *_):
-        for s in [*self.sockets.values(), *self.own.values()]:
+        for s in [*self.sockets.values(), *self.own.values(), *([self.events] if self.events else [])]:
             s.close()
         self.programless()
         for host in HOSTS:
@@ -190,6 +193,7 @@ class World:
         self.router("sysctl", "-qw", *(f"net.ipv4.neigh.{port}.locktime=0" for port in ROUTER))
         self.settle_no_hosts()
         self.own = sockets_in(self.box.ns, raw_sockets)
+        self.events = sockets_in(self.box.ns, route_events)
         self.box.start()
 
     def settle_no_hosts(self):
@@ -289,6 +293,13 @@ class World:
                 self.cable(host, "up")
             if self.mac[host][3]:
                 self.cable(host, "swap")
+
+    def still(self, seconds, end):
+        """Waits until the kernel has reported no change of links, addresses, routes and rules for so long."""
+        while select.select([self.events], [], [], max(0, min(seconds, end - time.monotonic())))[0]:
+            with contextlib.suppress(OSError):  # more reports than it holds
+                while self.events.recv(1 << 16):
+                    pass
 
     def ways(self):
         """The kernel's routes and rules without what time alone changes."""

@@ -73,14 +73,12 @@ class Worlds:
     def settled(self, step, seen):
         """What the appliances mend by themselves is mended in all of them, or it is a difference."""
         back = [step[1]] if step[0] == "cable" and step[2] != "down" else self.all[0].on if step[0] == "config" else []
-        end, since, last = time.monotonic() + AGREE_S, time.monotonic(), None
-        while time.monotonic() < end:
-            ways = self.each(lambda w: w.ways())
-            if ways != last:
-                last, since = ways, time.monotonic()
-            if time.monotonic() - since >= STABLE_S and all(w == ways[0] for w in ways) and (not back or all(self.each(lambda w: w.led()))):
+        end = time.monotonic() + AGREE_S
+        while True:
+            self.each(lambda w: w.still(STABLE_S, end))
+            last = self.each(lambda w: w.ways())
+            if time.monotonic() >= end or all(w == last[0] for w in last) and (not back or all(self.each(lambda w: w.led()))):
                 break
-            time.sleep(0.05)
         for host in back:
             self.each(lambda w, h=host: w.introduce(h))
         return [s + [w.plain(x) for x in found] for s, w, found in zip(seen, self.all, last)]
