@@ -43,6 +43,9 @@ ETH_P_ALL = 3
 # icmp_ratelimit 0 it leaves nothing there: what a route refuses within the next second is not answered.
 UNROUTED = re.compile(r"icmp 3/(?:0|1|13) \S+ (\S+) > (\S+) about ")
 UNROUTED_BURST, UNROUTED_S = 4, 10
+# Five seconds after a neighbour was used without an answer the kernel would probe it: in one world before a step, in another
+# behind it. What a bridge takes from the port meanwhile, an answer to such a probe, too, is forwarded, and counted.
+UNPROBED_S = 3600
 LATE_S = 1.0  # what the oracle received may come so late on a busy machine
 made = itertools.count(1)  # worlds of one process have names of their own
 libc = ctypes.CDLL(None, use_errno=True)
@@ -92,6 +95,10 @@ def route_events():
     s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
     s.bind((0, ROUTE_GROUPS))
     return s
+
+
+def unprobed(device):
+    return [f"net.{family}.neigh.{device}.delay_first_probe_time={UNPROBED_S}" for family in ("ipv4", "ipv6")]
 
 
 def link_local(mac):
@@ -184,13 +191,14 @@ class World:
             # a new namespace may have what the machine's own has: a host that forwards answers what it cannot deliver, late
             # and e0 was made before: while its addresses are tentative its neighbours are not told where they are, for seconds
             self.inside(host, *quiet, "net.ipv6.conf.e0.accept_dad=0", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
-                        "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1")
+                        "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1",
+                        *unprobed("e0"))
             self.inside(host, "nft", "-f", "-", stdin=GUARD)
             self.inside(host, "ethtool", "-K", "e0", "gro", "on", "tx", "off")
             self.inside(host, "ip", "-batch", "-", stdin="".join(
                 f"addr add {a} dev {'lo' if a.endswith(('/32', '/128')) else 'e0'}\n" for a in addresses) + "link set e0 up\n")
             self.sockets[host] = sockets_in(name, packet_socket)
-        self.router("sysctl", "-qw", *(f"net.ipv4.neigh.{port}.locktime=0" for port in ROUTER))
+        self.router("sysctl", "-qw", *(x for port in ROUTER for x in (f"net.ipv4.neigh.{port}.locktime=0", *unprobed(port))))
         self.settle_no_hosts()
         self.own = sockets_in(self.box.ns, raw_sockets)
         self.events = sockets_in(self.box.ns, route_events)
