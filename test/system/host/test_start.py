@@ -17,6 +17,7 @@ need_root()
 build = os.path.realpath(sys.argv[1])
 tap = Tap()
 chance = seeded()
+EARLY = 16  # starts among which the signals are divided
 # Signals that may not end the daemon: all but TERM, INT, what no process can refuse, and ctrl-Z.
 HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
             if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
@@ -167,21 +168,22 @@ def signals_late():
 
 
 def signals_early():
-    """At every moment of the start, with the next of them each time."""
+    """At every moment of the start: each time four more of them, the first two milliseconds later than before."""
     with Appliance(build, "early") as box:
-        for i, n in enumerate(HARMLESS):
-            begin = time.monotonic()
+        for i in range(EARLY):
+            begin, some = time.monotonic(), HARMLESS[i::EARLY]
             box.start(wait=False)
             # before main() the kernel decides; this one is the last of those main() takes first of all
             box.until(10, lambda: ignored(box.daemon.pid) >> (signal.SIGRTMAX - 1) & 1, "main")
-            until = begin + i * 0.002
-            while time.monotonic() < until and i % 4:
-                pass
             if i % 4 == 0:
                 box.until(10, lambda: "control" in box.log_text(), "a start")
-            box.daemon.send_signal(n)
-            box.until(20, lambda: box.json("show", "boot"), f"an answer after signal {n}")
-            expect(box.daemon.poll() is None, f"signal {n} ended it with {box.daemon.poll()}")
+            for n in some:
+                while time.monotonic() < begin + i * 0.002 and i % 4:
+                    pass
+                box.daemon.send_signal(n)
+                begin += EARLY * 0.002
+            box.until(20, lambda: box.json("show", "boot"), f"an answer after signals {some}")
+            expect(box.daemon.poll() is None, f"one of the signals {some} ended it with {box.daemon.poll()}")
             box.kill(signal.SIGTERM)
 
 

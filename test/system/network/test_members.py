@@ -51,8 +51,9 @@ def main():
     part, of = map(int, a.part.split("/"))
     names = a.names or [*MEMBERS, *MORE][part::of]
     with Worlds(a.build, modes, 0.01) as worlds:
-        for i, name in enumerate(names):
-            tap.test(name, played, worlds, name, MASQUERADE if i % 2 else CONFIG)
+        for config, some in ((CONFIG, names[::2]), (MASQUERADE, names[1::2])):  # one after the other is committed once
+            for name in some:
+                tap.test(name, played, worlds, name, config)
 
         def used():
             hits = [w.hits() for w in worlds.all[1:]]
