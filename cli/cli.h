@@ -14,6 +14,7 @@ struct cli {
     const struct command *command; /* that runs */
     const char *socket;
     unsigned wait_ms; /* for a daemon or service that is not there yet */
+    bool wait_given;  /* by --wait */
     bool json;        /* --json: print replies unchanged */
     bool open;
     int status; /* exit status of a successful command; 0 unless it sets it */

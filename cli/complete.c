@@ -1,5 +1,6 @@
 /* orbctl complete: what the last of some words may become. The completion of bash, zsh and fish
- * calls it, so it is quick or silent: it waits a second at most, and no error is shown. */
+ * calls it, so it is quick or silent: it waits a second at most, or as --wait has it, and no error
+ * is shown. */
 #include <string.h>
 
 #include "cli/grammar.h"
@@ -255,8 +256,8 @@ static int complete(struct cli *cli, int argc, char **argv, struct orb_err *err)
     const char *line = leading(&argc, argv, "--line");
     const char *breaks = leading(&argc, argv, "--breaks");
 
+    cli->client.until_ms = now_ms() + (cli->wait_given ? cli->wait_ms : LIMIT_MS);
     cli->wait_ms = 0;
-    cli->client.until_ms = now_ms() + LIMIT_MS;
     if (line)
         complete_line(&o, line, breaks ? breaks : "");
     else

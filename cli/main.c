@@ -110,8 +110,10 @@ static int set_wait(struct cli *cli, const char *text, struct orb_err *err)
     long seconds;
     int r = cli_number(text, "--wait", 0, 86400, &seconds, err);
 
-    if (r == 0)
+    if (r == 0) {
         cli->wait_ms = (unsigned)seconds * 1000;
+        cli->wait_given = true;
+    }
     return r;
 }
 

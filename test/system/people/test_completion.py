@@ -17,17 +17,26 @@ from expressions import TABLE, TREE  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
 MORE = "… more; type the beginning of the name"
+PATIENT = str(int(machine.patient(10)))  # seconds for an answer, where a user's shell waits one
 FILES = os.path.join(HERE, "..", "..", "..", "cli", "completions")
 
 
 def environment(box):
-    return {**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock", "PATH": f"{BUILD}:{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return {**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock", "PATH": f"{box.dir}/patient:{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+
+
+def patient(box):
+    """orbctl as the shells find it: on a busy machine a second is not enough for an answer."""
+    os.mkdir(f"{box.dir}/patient")
+    with open(f"{box.dir}/patient/orbctl", "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\nexec {BUILD}/orbctl --wait {PATIENT} "$@"\n')
+    os.chmod(f"{box.dir}/patient/orbctl", 0o755)
 
 
 def lines(box, *words, user=None):
     """What orbctl offers: {candidate: description}, and the hint. It never fails and complains about nothing."""
     args = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-    done = run(*args, f"{BUILD}/orbctl", "complete", "--", *words, env=environment(box))
+    done = run(*args, f"{BUILD}/orbctl", "--wait", PATIENT, "complete", "--", *words, env=environment(box))
     expect(done.returncode == 0 and not done.stderr, f"{words}: {done}")
     found = [line.split("\t", 1) for line in done.stdout.splitlines()]
     return {w: h for w, h in found if w}, "\n".join(h for w, h in found if not w)
@@ -367,6 +376,7 @@ def main():
     tap = Tap()
     with Appliance(BUILD, "tab", dataplane=True, links=[("lan0", "lan0p"), ("wan0", "wan0p"), ("wan1", "wan1p")]) as box:
         with_secrets(box)
+        patient(box)
         box.start()
         with open(f"{box.dir}/tree.json", "w") as f:
             json.dump(TREE, f)
