@@ -70,6 +70,26 @@ struct fast_control {
 #define ABI_MARK_RESET 0x20000000u
 #define ABI_MARK_ENDED (ABI_MARK_HELD | ABI_MARK_RESET)
 
+/* What the classifier found for a first packet that is left to the kernel, for nftables, which
+ * decides (dataplane/nft_hint.c): bits of the packet mark, given together with a priority that
+ * names the zone the packet came from. nftables takes both off the packet before it is routed. */
+#define ABI_HINT_PRIORITY 0xffff0000u /* and the zone; a handle no queueing discipline has */
+#define ABI_HINT 0x90000000u
+#define ABI_HINT_GENERATION(generation) (((generation)&15) << 24)
+#define ABI_HINT_ZONE(zone) ((zone) << 18) /* that it is sent to */
+#define ABI_HINT_ACCEPT 0u                 /* a rule that only accepts, and so on */
+#define ABI_HINT_DROP 0x10000u
+#define ABI_HINT_OTHER 0x20000u
+#define ABI_HINT_DEFAULT 0x30000u /* no rule */
+/* The lower half: the rule's counter slot. */
+
+/* In front of a frame that XDP passes, for the program at tcx: the same. */
+struct fast_hint {
+    __u32 seal; /* another network namespace may put something else there */
+    __u32 hint;
+    __u32 from; /* zone */
+};
+
 /* The slot where the search for a rule's slot begins; ABI_NOWHERE - 1 is followed by 1. */
 #define ABI_FIRST_SLOT(id) ((id) % (ABI_NOWHERE - 1) + 1)
 #define ABI_NEXT_SLOT(slot) ((slot) % (ABI_NOWHERE - 1) + 1)

@@ -119,7 +119,8 @@ struct classify_head {
     __u32
         asks_invalid; /* 1: a rule accepts, answers or records invalid packets: a first packet that
                          the programs would refuse may be one (its checksum is not looked at) */
-    __u32 pad[2];
+    __u32 hints;      /* 0: nftables takes none; else ABI_HINT and the generation */
+    __u32 pad;
     struct classify_table table[CLASSIFY_TABLES];
 };
 

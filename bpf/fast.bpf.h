@@ -117,6 +117,8 @@ static __always_inline int fast_path(void *ctx, const int xdp)
     /* The daemon no longer watches foreign state: all packets are left to the kernel. */
     if (!control || !control->enabled || flow_over(control->until))
         return hook_pass(xdp);
+    if (!xdp && hook_hinted(ctx, control))
+        return hook_pass(xdp);
     family = hook_parse(ctx, xdp, &p);
     if (family == PARSE_IP4)
         action = fast_path4(ctx, xdp, &p, control, ifindex);

@@ -103,6 +103,57 @@ static __always_inline void hook_priority(void *ctx, const int xdp, __u8 priorit
         ((struct __sk_buff *)ctx)->priority = priority;
 }
 
+/* Equal for both hooks, and for no other network namespace's programs. */
+static __always_inline __u32 hook_seal(const struct fast_control *control)
+{
+    return (__u32)(control->seed >> 32) * 2654435761u ^ control->epoch;
+}
+
+/* Gives tcx' packet to nftables with a hint (0: none); a mark or priority it has stays. */
+static __always_inline void hook_mark(struct __sk_buff *skb, __u32 hint, __u8 from)
+{
+    if (!hint || skb->mark || skb->priority)
+        return;
+    skb->mark = hint;
+    skb->priority = ABI_HINT_PRIORITY | from;
+}
+
+/* XDP leaves it in front of the frame, if the driver keeps it. No pointer into the frame is valid
+ * after. */
+static __always_inline void hook_hint(void *ctx, const int xdp, const struct fast_control *control,
+                                      __u32 hint, __u8 from)
+{
+    struct xdp_md *md = ctx;
+    struct fast_hint *meta;
+
+    if (!xdp) {
+        hook_mark(ctx, hint, from);
+        return;
+    }
+    if (md->data_meta != md->data || bpf_xdp_adjust_meta(md, -(int)sizeof(*meta)))
+        return;
+    meta = (void *)(long)md->data_meta;
+    if ((void *)(meta + 1) > (void *)(long)md->data)
+        return;
+    meta->seal = hook_seal(control);
+    meta->hint = hint;
+    meta->from = from;
+}
+
+/* 1: XDP has given a hint for the packet that arrives at tcx; no more is to be done. One of another
+ * device, below this one, is taken off. */
+static __always_inline int hook_hinted(struct __sk_buff *skb, const struct fast_control *control)
+{
+    struct fast_hint *meta = (void *)(long)skb->data_meta;
+
+    if ((skb->priority & ABI_HINT_PRIORITY) == ABI_HINT_PRIORITY)
+        skb->mark = skb->priority = 0;
+    if ((void *)(meta + 1) > (void *)(long)skb->data || meta->seal != hook_seal(control))
+        return 0;
+    hook_mark(skb, meta->hint, meta->from);
+    return 1;
+}
+
 static __always_inline struct fast_stats *hook_stats(__u32 port)
 {
     __u32 index = bpf_get_smp_processor_id() * ABI_PORTS + (port & (ABI_PORTS - 1));

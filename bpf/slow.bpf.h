@@ -221,6 +221,8 @@ static __always_inline int slow_path4(void *ctx, const int xdp)
         slow_publish(&s, &flow->head, verdict, 0);
     }
     verdict = slow_settle(ctx, xdp, &s, verdict);
+    if (verdict == SLOW_PASS && s.done)
+        hook_hint(ctx, xdp, s.control, s.hint, s.in->zone);
     if (verdict != SLOW_FORWARD)
         return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
     if (slow_send(ctx, xdp, &s, flow->head.priority, &action))
@@ -265,6 +267,8 @@ static __always_inline int slow_path6(void *ctx, const int xdp)
         slow_publish(&s, &flow->head, verdict, 1);
     }
     verdict = slow_settle(ctx, xdp, &s, verdict);
+    if (verdict == SLOW_PASS && s.done)
+        hook_hint(ctx, xdp, s.control, s.hint, s.in->zone);
     if (verdict != SLOW_FORWARD)
         return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
     if (slow_send(ctx, xdp, &s, flow->head.priority, &action))

@@ -108,6 +108,25 @@ static __always_inline int slow_is_asked(struct slow *s, __u8 to, const int v6)
            (found < 0 || SLOW_ACTION(found) != CLASSIFY_ACCEPT || SLOW_FLAGS(found));
 }
 
+/* What was found, as nftables takes it (ABI_HINT); 0: it evaluates the rules. */
+static __always_inline __u32 slow_hint(const struct slow *s, long found, __u8 to)
+{
+    __u32 hint = ((const struct classify_head *)s->blob)->hints;
+    __u32 counter = SLOW_COUNTER(found);
+
+    if (!hint || !s->in->zone || !to)
+        return 0;
+    hint |= ABI_HINT_ZONE(to & (CLASSIFY_ZONES - 1));
+    if (found == SLOW_NO_RULE)
+        return hint | ABI_HINT_DEFAULT;
+    if (found < 0 || (SLOW_FLAGS(found) & CLASSIFY_UNSURE) || counter >= ABI_NOWHERE)
+        return 0;
+    hint |= counter;
+    if (SLOW_FLAGS(found) || SLOW_ACTION(found) > CLASSIFY_DROP)
+        return hint | ABI_HINT_OTHER;
+    return hint | (SLOW_ACTION(found) == CLASSIFY_DROP ? ABI_HINT_DROP : ABI_HINT_ACCEPT);
+}
+
 /* The rule that accepted it, or a rule that refuses it; either determines its counter. */
 static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s,
                                                    enum slow_verdict verdict, const int v6)
@@ -135,6 +154,8 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
         return slow_sender(xdp, s);
     }
     found = slow_classify(s, CLASSIFY_NEW, 0, out->zone, v6);
+    s->hint = slow_hint(s, found, out->zone);
+    s->done = 1;
     if (found == SLOW_NO_RULE)
         found = classify_default(s->blob);
     s->counter = SLOW_COUNTER(found);

@@ -19,7 +19,9 @@ struct slow {
     struct ct_flow flow;
     struct bpf_fib_lookup fib;
     __u32 counter;
+    __u32 hint; /* for nftables, which decides about the packet; 0: none */
     __u16 redirect;
+    __u8 done;    /* the kernel decides about this first packet; tcx would find the same */
     __u8 turn;    /* the entry is right, but this packet is the kernel's */
     __u8 strayed; /* masqueraded, and its route differs from the cached one */
 };

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -62,6 +63,7 @@ static const char base[] =
 struct scan {
     uint64_t digest;
     uint64_t policy;               /* by the comment in chain about */
+    uint32_t generation;           /* by the same */
     bool closed;                   /* has the base table's chain */
     bool flagged;                  /* asleep, or another process' own */
     struct buf chains;             /* their names, each with its NUL */
@@ -124,17 +126,19 @@ static void scan_chain(struct scan *scan, const char *start, size_t size)
 }
 
 /* A comment is user space's own data: type 0, length, text. */
-static uint64_t policy_of(const struct nlattr *a)
+static void scan_comment(struct scan *scan, const struct nlattr *a)
 {
     const char *data = attribute_data(a), *word;
     size_t size = attribute_size(a);
     char text[128];
 
     if (size < 2 || data[0] || (uint8_t)data[1] > size - 2)
-        return 0;
+        return;
     snprintf(text, sizeof(text), "%.*s", (int)(uint8_t)data[1], data + 2);
     word = strstr(text, NFT_POLICY_WORD);
-    return word ? strtoull(word + strlen(NFT_POLICY_WORD), NULL, 16) : 0;
+    scan->policy = word ? strtoull(word + strlen(NFT_POLICY_WORD), NULL, 16) : 0;
+    if (sscanf(text, NFT_GENERATION_WORD "%" SCNu32, &scan->generation) != 1)
+        scan->generation = 0;
 }
 
 static void scan_rule(struct scan *scan, const char *start, size_t size)
@@ -147,7 +151,7 @@ static void scan_rule(struct scan *scan, const char *start, size_t size)
 
         about |= type == NFTA_RULE_CHAIN && !strcmp(text_of(a), NFT_ABOUT);
         if (about && type == NFTA_RULE_USERDATA)
-            scan->policy = policy_of(a);
+            scan_comment(scan, a);
         if (type == NFTA_RULE_CHAIN && hook_of(text_of(a)) >= 0)
             scan->ruled[hook_of(text_of(a))] = true;
         if (type == NFTA_RULE_CHAIN || type == NFTA_RULE_EXPRESSIONS)
@@ -261,7 +265,8 @@ static void own_scan(struct scan *scan)
     buf_fini(&scan->chains);
 }
 
-enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
+enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy,
+                                 uint32_t *ret_generation)
 {
     AUTO(scan) struct scan scan = {0};
     int r = -EINTR;
@@ -269,6 +274,8 @@ enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
     *ret_digest = 0;
     if (ret_policy)
         *ret_policy = 0;
+    if (ret_generation)
+        *ret_generation = 0;
     for (int i = 0; r == -EINTR && i < 8; i++)
         r = scan_once(&scan);
     if (r == -ENOENT)
@@ -283,6 +290,8 @@ enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
     *ret_digest = scan.digest ? scan.digest : 1;
     if (ret_policy)
         *ret_policy = scan.policy;
+    if (ret_generation)
+        *ret_generation = scan.generation;
     return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
 }
 

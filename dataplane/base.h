@@ -21,9 +21,10 @@ enum table_state {
     TABLE_CLOSED, /* the base table */
     TABLE_POLICY
 };
-/* digest: of everything in the table that affects packets; 0 unless the table is complete. policy:
- * from the comment in the table, 0: none; may be NULL. */
-enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy);
+/* digest: of everything in the table that affects packets; 0 unless the table is complete. policy,
+ * generation: from the comment in the table, 0: none; may be NULL. */
+enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy,
+                                 uint32_t *ret_generation);
 /* Whether there is no table at all. */
 bool base_table_missing(void);
 /* Saves the digest of the table as left by this daemon, also for the next one. */

@@ -34,7 +34,7 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
 
     *ret_loaded = false;
     if (!r) {
-        state = base_table_look(&digest, NULL);
+        state = base_table_look(&digest, NULL, NULL);
         if ((state != TABLE_POLICY || !pins_left(options, digest)) && state != TABLE_CLOSED) {
             r = base_load(ruleset, err);
             *ret_loaded = r == 0;
@@ -54,7 +54,7 @@ static void look_at_table(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
     uint64_t digest, policy;
-    enum table_state state = base_table_look(&digest, &policy);
+    enum table_state state = base_table_look(&digest, &policy, &dp->left_generation);
 
     dp->based = dp->forget = state == TABLE_NONE || state == TABLE_CLOSED;
     dp->digest = digest;

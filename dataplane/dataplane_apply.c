@@ -22,6 +22,7 @@
 #include "dataplane/conntrack.h"
 #include "dataplane/doing.h"
 #include "dataplane/flows.h"
+#include "dataplane/hint.h"
 #include "dataplane/load.h"
 #include "dataplane/nft.h"
 #include "dataplane/port.h"
@@ -84,11 +85,13 @@ static void purge(struct dataplane *dp, const struct dataplane_compiled *before)
 }
 
 /* err has the reason of the failed apply; an error of reverting would hide it. */
-static void take_back(struct dataplane *dp, const struct dataplane_compiled *to, const char *text)
+static void take_back(struct dataplane *dp, struct dataplane_compiled *to, const char *text)
 {
     dp->ruleset_id = 0;
     if (rules_restore(dp, to, text, dp->generation, NULL) < 0)
         base_load(dp->ruleset, NULL);
+    else
+        hint_give(to, dp->generation);
     settings_undo(dp);
 }
 
@@ -132,12 +135,15 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *comp
     doing_set(dataplane, "loading the rules into nftables", 0);
     settings_prepare(dataplane);
     flows_settle(dataplane, false);
+    hint_stop(dataplane->current);
     r = rules_change(dataplane, &compiled->chains, generation, &carried, NULL, false, err);
     if (r < 0) {
+        hint_again(dataplane->current);
         flows_settle(dataplane, !unsettled);
         settings_undo(dataplane);
         return r;
     }
+    hint_give(compiled, kept ? dataplane->left_generation : generation);
     compiled->times.nft_ms = dataplane_compile_lap(&start);
     doing_set(dataplane, "switching the fast path", 80);
     slot_clear_new(dataplane, &compiled->policy, old, back, &carried);
@@ -196,10 +202,14 @@ int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err)
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
     flows_settle(dataplane, false);
+    hint_stop(dataplane->current);
     r = rules_restore(dataplane, dataplane->kept ? dataplane->current : back,
                       dataplane->previous_text, generation, err);
-    if (r < 0)
+    if (r < 0) {
+        hint_again(dataplane->current);
         return r;
+    }
+    hint_give(back, generation);
     if (back)
         r = switch_slot(dataplane, back, generation, err);
     else if (known)

@@ -18,6 +18,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/doing.h"
+#include "dataplane/hint.h"
 #include "dataplane/nft.h"
 #include "dataplane/port.h"
 #include "dataplane/rules.h"
@@ -167,7 +168,7 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
     port_prepare(dataplane, &compiled->policy);
     compiled->times.build_ms = dataplane_compile_lap(&start);
     nft_chains(&compiled->policy, dataplane->current ? &dataplane->current->chains : NULL,
-               &compiled->chains);
+               hint_slots(dataplane, compiled), &compiled->chains);
     rules_number(&compiled->chains);
     r = rules_change(dataplane, &compiled->chains, dataplane->generation + 1, &carried,
                      &compiled->nft_bytes, true, err);

@@ -115,6 +115,7 @@ struct dataplane_compiled {
     int inner;              /* map with the classifier's data, -1 without fast path */
     void *memory;           /* its value */
     struct classify_stats stats;
+    uint32_t hints; /* as given to the programs last; 0: none */
     size_t nft_bytes;
     struct dataplane_times times;
 };
@@ -146,10 +147,11 @@ struct dataplane {
     uint32_t unattributed_from,
         unattributed_to; /* its number is above the first, up to the second */
     uint64_t digest;     /* of the table as left by this daemon; 0: not read yet */
-    uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
-    bool kept;         /* the policy in force is that one; so is what revert restores */
-    bool based;        /* the table is the closed one */
-    unsigned failures; /* to put the table back, in a row */
+    uint64_t left; /* of the policy whose table the daemon before left, untouched; 0: unknown */
+    uint32_t left_generation; /* that table's */
+    bool kept;                /* the policy in force is that one; so is what revert restores */
+    bool based;               /* the table is the closed one */
+    unsigned failures;        /* to put the table back, in a row */
     struct dataplane_ended ended;
     bool forget;   /* connections that no rule marked began without the rules */
     bool detached; /* everything was removed on request */

@@ -54,7 +54,7 @@ static bool is_foreign(const struct dataplane *dp, const struct touched *touched
 static enum table_state look_at_table(struct dataplane *dp, uint64_t *ret_digest)
 {
     uint32_t id = ruleset_id();
-    enum table_state state = base_table_look(ret_digest, NULL);
+    enum table_state state = base_table_look(ret_digest, NULL, NULL);
 
     if (!dp->digest && (state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
         base_table_digest(dp, *ret_digest);

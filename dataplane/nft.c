@@ -14,6 +14,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
 #include "dataplane/nft_guard.h"
+#include "dataplane/nft_hint.h"
 #include "dataplane/nft_match.h"
 #include "dataplane/nft_nat.h"
 #include "dataplane/nft_pairs.h"
@@ -194,6 +195,10 @@ static const char ended_chain[] = "meta l4proto != tcp drop\n"
                                   "reject with tcp reset\n";
 static_assert(ABI_MARK_ENDED == 0x60000000 && ABI_MARK_RESET == 0x20000000, "as written above");
 
+/* A hint that is not obeyed comes back. */
+static const char to_hints[] = "ct mark & 0x90000000 == 0x90000000 jump " NFT_HINT "\n";
+static_assert(ABI_HINT == 0x90000000 && !(ABI_HINT & ABI_MARK_ENDED), "as written above");
+
 #define OWN (POLICY_NEW | POLICY_UNTRACKED | POLICY_INVALID)
 
 static const struct nft_hook hooks[] = {
@@ -209,6 +214,7 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
                      enum policy_action action, struct nft_text *text)
 {
     AUTO(buf) struct buf b = {0}, first = {0}, rest = {0};
+    bool hinted = text->slots && !hook->from && !hook->to, apart;
 
     buf_addf(&b, "type filter hook %s priority filter; policy %s;\n", hook->name,
              action == POLICY_ACCEPT ? "accept" : "drop");
@@ -222,11 +228,16 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
     else /* what counts for a rule was not ended */
         buf_addf(&b, "%s%s", known, ended);
     buf_adds(&b, hook->state);
+    if (hinted)
+        buf_adds(&b, to_hints);
     if (hook->to || hook->from)
         buf_adds(&b, neighbours);
     add_default_log(policy, hook, &rest);
     add_default(action, hook->mark, &rest);
-    if (add_rules(policy, hook, text, &b)) {
+    apart = add_rules(policy, hook, text, &b);
+    if (!apart && hinted)
+        buf_addf(&b, "goto %s/rest\n", hook->name);
+    if (apart || hinted) {
         AUTO_FREE char *name = buf_format("%s/rest", hook->name);
 
         nft_text_named(text, name)->body = rest;
@@ -238,13 +249,15 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
     b = (struct buf){0};
 }
 
-void nft_chains(const struct policy *policy, const struct nft_text *old, struct nft_text *ret_text)
+void nft_chains(const struct policy *policy, const struct nft_text *old, uint16_t *slots,
+                struct nft_text *ret_text)
 {
-    *ret_text = (struct nft_text){.policy = policy, .old = old};
+    *ret_text = (struct nft_text){.policy = policy, .old = old, .slots = slots};
     nft_nat_add(policy, ret_text);
     nft_nat_add_mss(policy, ret_text);
     nft_nat_add_notrack(policy, ret_text);
     nft_rule_chains(policy, ret_text);
+    nft_hint_add(policy, ret_text);
     buf_adds(&nft_text_chain(ret_text, "ended", 0)->body, ended_chain);
     add_hook(policy, &hooks[0], policy->defaults.forward, ret_text);
     add_hook(policy, &hooks[1], policy->defaults.input, ret_text);

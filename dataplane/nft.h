@@ -7,11 +7,14 @@
 
 /* The chain with one rule whose comment names the policy of the table. */
 #define NFT_ABOUT "about"
+#define NFT_GENERATION_WORD "generation "
 #define NFT_POLICY_WORD " policy "
 
 /* All chains of the policy, which has to live as long. old: of another policy, from which stretches
- * of rules are taken that did not change; may be NULL. The caller calls nft_text_fini. */
-void nft_chains(const struct policy *policy, const struct nft_text *old, struct nft_text *ret_text);
+ * of rules are taken that did not change; may be NULL. slots: as in struct nft_text, owned by it
+ * from here on; may be NULL. The caller calls nft_text_fini. */
+void nft_chains(const struct policy *policy, const struct nft_text *old, uint16_t *slots,
+                struct nft_text *ret_text);
 
 /* Counters of rules that are not in force: they stay in the set, so that a commit that is taken
  * back loses none. Each member may be NULL. */

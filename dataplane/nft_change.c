@@ -14,6 +14,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_hint.h"
 #include "dataplane/nft_rule.h"
 
 static bool per_source(const struct policy_rule *rule)
@@ -219,6 +220,7 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     spared = spared ? spared : &nothing;
     if (old) {
         buf_adds(b, "flush chain inet orbital " NFT_ABOUT "\n");
+        nft_hint_drop(now, old, b);
         compare(now, old, same, b, &gone);
         drop_stale(now->policy, previous, spared, b);
     } else {
@@ -227,12 +229,17 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     buf_adds(b, "table inet orbital {\n");
     add_tally(now->policy, previous, carried, spared, b);
     add_limits(now->policy, previous, b);
-    buf_addf(b, "chain " NFT_ABOUT " {\ncounter comment \"generation %" PRIu32, generation);
+    nft_hint_maps(now, old, b);
+    buf_addf(b, "chain " NFT_ABOUT " {\ncounter comment \"" NFT_GENERATION_WORD "%" PRIu32,
+             generation);
     buf_addf(b, NFT_POLICY_WORD "%016" PRIx64 "\"\n}\n", now->digest);
+    nft_hint_chain(now, generation, b);
     for (unsigned i = 0; i < now->count; i++)
         if (!same[i])
             buf_addf(b, "chain %s {\n%s}\n", now->items[i].name, buf_str(&now->items[i].body));
     buf_adds(b, "}\n");
+    if (old && old->slots && !now->slots)
+        buf_adds(b, "delete chain inet orbital " NFT_HINT "\n");
     buf_adds(b, buf_str(&gone));
 }
 
@@ -241,8 +248,8 @@ void nft_change_policy(const struct policy *policy, const struct policy *previou
 {
     AUTO(nft_text) struct nft_text now = {0}, old = {0};
 
-    nft_chains(policy, NULL, &now);
+    nft_chains(policy, NULL, NULL, &now);
     if (previous)
-        nft_chains(previous, NULL, &old);
+        nft_chains(previous, NULL, NULL, &old);
     nft_change_text(&now, previous ? &old : NULL, generation, NULL, NULL, ret_text);
 }

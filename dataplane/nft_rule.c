@@ -179,11 +179,17 @@ static void end(const struct lines *lines, bool known, const char *verdict)
     add_verdict(lines->rule, known, verdict, lines->b);
 }
 
+/* A TCP peer understands a reset, all others an ICMP error. */
+static bool answers_both(const struct policy_rule *rule)
+{
+    return rule->reject == POLICY_REJECT_AUTO &&
+           (rule->protocol < 0 || rule->protocol == POLICY_TCP_UDP);
+}
+
 static void add_decision(const struct lines *lines, bool known)
 {
     const struct policy_rule *rule = lines->rule;
-    bool both = rule->reject == POLICY_REJECT_AUTO &&
-                (rule->protocol < 0 || rule->protocol == POLICY_TCP_UDP);
+    bool both = answers_both(rule);
 
     if (rule->action == POLICY_ACCEPT && known) {
         begin(lines);
@@ -194,7 +200,6 @@ static void add_decision(const struct lines *lines, bool known)
         end(lines, known, rule->action == POLICY_ACCEPT ? "accept" : "drop");
         return;
     }
-    /* A TCP peer understands a reset, all others an ICMP error. */
     if (both) {
         begin(lines);
         buf_adds(lines->b, "meta l4proto tcp ");
@@ -282,4 +287,47 @@ void nft_rule_chains(const struct policy *policy, struct nft_text *text)
         if (has_chain(rule, true) && rule->more->states)
             add_chain(rule, true, text);
     }
+}
+
+unsigned nft_rule_reject_kind(const struct policy_rule *rule)
+{
+    if (answers_both(rule))
+        return POLICY_REJECT_AUTO;
+    if (rule->reject != POLICY_REJECT_AUTO)
+        return rule->reject;
+    return rule->protocol == IPPROTO_TCP ? POLICY_REJECT_TCP_RESET : POLICY_REJECT_ADMIN;
+}
+
+const char *nft_rule_reject_name(const struct policy_rule *rule)
+{
+    static const char *const names[] = {
+        [POLICY_REJECT_AUTO] = "reject",           [POLICY_REJECT_TCP_RESET] = "tcp-reset",
+        [POLICY_REJECT_PORT] = "port-unreachable", [POLICY_REJECT_HOST] = "host-unreachable",
+        [POLICY_REJECT_NET] = "net-unreachable",   [POLICY_REJECT_ADMIN] = "admin-prohibited"};
+
+    return names[nft_rule_reject_kind(rule)];
+}
+
+void nft_rule_reject(const struct policy_rule *rule, const char *count, struct buf *b)
+{
+    bool both = answers_both(rule);
+
+    if (both)
+        buf_addf(b, "meta l4proto tcp %s%s\nmeta l4proto != tcp ", count, reject_text(rule, true));
+    buf_addf(b, "%s%s\n", count, reject_text(rule, !both && rule->protocol == IPPROTO_TCP));
+}
+
+void nft_rule_hint_name(const struct policy_rule *rule, struct buf *b)
+{
+    buf_addf(b, "%s_%" PRIu32, has_chain(rule, false) ? "then" : "hint", rule->id);
+}
+
+void nft_rule_hint(const struct policy_rule *rule, struct nft_text *text)
+{
+    struct lines lines = {.rule = rule};
+
+    if (has_chain(rule, false))
+        return;
+    lines.b = &nft_text_chain(text, "hint", rule->id)->body;
+    add_decision(&lines, false);
 }

@@ -20,6 +20,8 @@ struct nft_text {
     const struct nft_text *old; /* while it is written: chains to be taken from it; may be NULL */
     unsigned next_old;          /* of which this is likely the next */
     uint64_t digest;            /* of all chains, in the table's comment; 0: not computed */
+    uint16_t *slots; /* where each rule counts in the fast path, if hints (nft_hint.h) lead to it,
+                        else 0; NULL: none do */
 };
 
 /* A chain named after hook and, unless 0, rule; valid until the next. */

@@ -9,6 +9,7 @@
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/flows.h"
+#include "dataplane/hint.h"
 #include "dataplane/ruleset.h"
 #include "dataplane/watch.h"
 #include "dataplane/nft.h"
@@ -170,10 +171,12 @@ int rules_again(struct dataplane *dp, struct orb_err *err)
         rules_restore(dp, NULL, NULL, dp->generation, NULL);
         dp->based = based;
     }
+    hint_stop(dp->current);
     dp->ruleset_id = 0; /* what differs is not enough: it is unknown what is there */
     r = rules_restore(dp, dp->current, NULL, dp->generation, err);
     dp->forget = true; /* connections may have begun in between */
     if (r < 0 || !dp->current)
         return r;
+    hint_give(dp->current, dp->generation);
     return flows_purge(dp, dp->current, dp->current, err);
 }

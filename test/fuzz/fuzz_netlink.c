@@ -132,7 +132,7 @@ static void ask_foreign(const struct kernel *kernel, bool nft, struct buf *ret_r
 static void ask_table(const struct kernel *kernel, struct buf *ret_read)
 {
     uint64_t digest = 0, policy = 0;
-    enum table_state state = base_table_look(&digest, &policy);
+    enum table_state state = base_table_look(&digest, &policy, NULL);
 
     must(!kernel->interrupted || state <= TABLE_NONE, "a table that changed meanwhile is known");
     must(state > TABLE_BROKEN || !digest, "a digest of a table that is not whole");

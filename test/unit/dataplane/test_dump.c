@@ -78,7 +78,7 @@ TEST(an_error_too_short_for_its_code_is_an_error)
     kernel_end(&kernel);
     kernel = reported(small, sizeof(small));
     kernel_begin(&kernel);
-    ck_assert_int_eq(base_table_look(&digest, NULL), TABLE_UNKNOWN);
+    ck_assert_int_eq(base_table_look(&digest, NULL, NULL), TABLE_UNKNOWN);
     kernel_end(&kernel);
 }
 

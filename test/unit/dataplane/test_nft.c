@@ -196,7 +196,7 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     ck_assert_uint_eq(list.count, 0);
     policy_init(&policy);
     put(&policy, rich);
-    nft_chains(&policy, NULL, &chains);
+    nft_chains(&policy, NULL, NULL, &chains);
     nft_change_text(&chains, NULL, 1, &carried, NULL, &text);
     ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     ck_assert_int_eq(tally_read(&list, NULL), 0);
@@ -580,9 +580,9 @@ static void expect_same_text(const struct policy *policy, const struct policy *p
 {
     AUTO(nft_text) struct nft_text old = {0}, now = {0}, alone = {0};
 
-    nft_chains(previous, NULL, &old);
-    nft_chains(policy, &old, &now);
-    nft_chains(policy, NULL, &alone);
+    nft_chains(previous, NULL, NULL, &old);
+    nft_chains(policy, &old, NULL, &now);
+    nft_chains(policy, NULL, NULL, &alone);
     ck_assert_uint_eq(now.count, alone.count);
     for (unsigned i = 0; i < now.count; i++) {
         ck_assert_str_eq(now.items[i].name, alone.items[i].name);
@@ -634,8 +634,8 @@ TEST(a_chain_is_taken_over_only_if_each_of_its_rules_is_the_same)
         ck_assert_int_eq(policy_copy(&policy, &before), 0);
         put(&policy, change);
         expect_same_text(&policy, &before);
-        nft_chains(&before, NULL, &old);
-        nft_chains(&policy, NULL, &now);
+        nft_chains(&before, NULL, NULL, &old);
+        nft_chains(&policy, NULL, NULL, &now);
         for (unsigned k = 0; k < now.count; k++) {
             AUTO(buf) struct buf body = {0};
 
