@@ -216,11 +216,15 @@ static int build_table(struct classify_builder *builder, const struct policy *po
     return build_family(builder, policy, six ? AF_INET6 : AF_INET, chosen, &head->table[i], err);
 }
 
+static unsigned rules_most(const struct policy *policy)
+{
+    return policy->rule_count > policy->notrack_count ? policy->rule_count : policy->notrack_count;
+}
+
 int classify_build(const struct policy *policy, void *memory, size_t size,
                    struct classify_stats *ret_stats, struct orb_err *err)
 {
-    unsigned most =
-        policy->rule_count > policy->notrack_count ? policy->rule_count : policy->notrack_count;
+    unsigned most = rules_most(policy);
     AUTO_FREE const struct policy_rule **all =
         xcalloc((size_t)CLASSIFY_TABLES * (most + 1), sizeof(*all));
     const struct policy_rule **chosen[CLASSIFY_TABLES];
@@ -247,6 +251,79 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
         *ret_stats = (struct classify_stats){head->table[0].rules, head->table[1].rules,
                                              builder.classes, builder.used};
     return 0;
+}
+
+/* ---- from what was built for another policy ---- */
+
+#define SAME_LIST(a, b, list, count)                                                               \
+    ((a)->count == (b)->count &&                                                                   \
+     (!(a)->count || !memcmp((a)->list, (b)->list, (a)->count * sizeof(*(a)->list))))
+
+/* Whether they match the same packets, whatever they do with them. */
+static bool same_conditions(const struct policy_rule *a, const struct policy_rule *b)
+{
+    return !strcmp(a->from, b->from) && !strcmp(a->to, b->to) && a->from_not == b->from_not &&
+           a->to_not == b->to_not && a->protocol == b->protocol && a->icmp_type == b->icmp_type &&
+           a->icmp_code == b->icmp_code && SAME_LIST(a, b, sources, source_count) &&
+           SAME_LIST(a, b, destinations, destination_count) &&
+           SAME_LIST(a, b, source_ports, source_port_count) &&
+           SAME_LIST(a, b, destination_ports, destination_port_count);
+}
+
+/* Zones go by their numbers, and by whether they have interfaces. */
+static bool same_numbers(const struct policy *a, const struct policy *b)
+{
+    if (a->zone_count != b->zone_count)
+        return false;
+    for (unsigned i = 0; i < a->zone_count; i++)
+        if (strcmp(a->zones[i].name, b->zones[i].name) ||
+            !a->zones[i].interface_count != !b->zones[i].interface_count)
+            return false;
+    return true;
+}
+
+static bool same_table(const struct policy *policy, const struct policy *before, unsigned i,
+                       const struct policy_rule **chosen, const struct policy_rule **old)
+{
+    unsigned family = i & 1 ? POLICY_IPV6 : POLICY_IPV4;
+    uint32_t count = choose_rules(policy, i & ~1u, family, chosen);
+
+    if (choose_rules(before, i & ~1u, family, old) != count)
+        return false;
+    for (uint32_t k = 0; k < count; k++)
+        if (!same_conditions(chosen[k], old[k]))
+            return false;
+    return true;
+}
+
+bool classify_again(const struct policy *policy, void *memory, const struct policy *before,
+                    const void *built, struct classify_stats *ret_stats)
+{
+    unsigned most = rules_most(policy);
+    AUTO_FREE const struct policy_rule **all =
+        xcalloc((size_t)CLASSIFY_TABLES * (most + 1), sizeof(*all));
+    AUTO_FREE const struct policy_rule **old = xcalloc(rules_most(before) + 1, sizeof(*old));
+    const struct policy_rule **chosen[CLASSIFY_TABLES];
+    const struct classify_head *from = built;
+    struct classify_head *head = memory;
+    struct classify_builder builder = {.memory = memory, .size = CLASSIFY_BLOB_BYTES};
+
+    if (!same_numbers(policy, before) || !from->rules)
+        return false;
+    for (unsigned i = 0; i < CLASSIFY_TABLES; i++) {
+        chosen[i] = &all[(size_t)i * (most + 1)];
+        if (!same_table(policy, before, i, chosen[i], old))
+            return false;
+    }
+    memcpy(memory, built, from->rule_table); /* what follows is made anew */
+    build_head(policy, head);
+    memcpy(head->table, from->table, sizeof(head->table));
+    builder.used = from->rule_table;
+    if (!build_rules(&builder, policy, chosen) || !build_dnat(&builder, policy))
+        return false;
+    head->bytes = (__u32)builder.used;
+    ret_stats->bytes = builder.used;
+    return true;
 }
 
 static int look(const void *memory, size_t size, uint32_t list,

@@ -27,6 +27,8 @@
 #define SELF_CHECKS_MIN 64
 #define SELF_CHECKS_MAX 512
 #define SELF_CHECK_WORK 1000000 /* rules compared in all: some ten milliseconds */
+#define SELF_CHECKS_LESS 16     /* where the conditions are those of the policy before, which was */
+#define SELF_CHECK_LESS 100000  /* checked then */
 
 void dataplane_compile_free(struct dataplane_compiled *compiled)
 {
@@ -100,12 +102,13 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
 /* The data is used only if it gives the same results as the rules. */
 static int self_check(const struct dataplane_compiled *compiled, struct orb_err *err)
 {
-    unsigned checks = SELF_CHECK_WORK / (compiled->policy.rule_count + 1);
+    unsigned checks =
+        (compiled->derived ? SELF_CHECK_LESS : SELF_CHECK_WORK) / (compiled->policy.rule_count + 1);
     const struct classify_head *head = compiled->memory;
     bool known = head->table[CLASSIFY_KNOWN].rules || head->table[CLASSIFY_KNOWN + 1].rules;
 
     if (checks < SELF_CHECKS_MIN)
-        checks = SELF_CHECKS_MIN;
+        checks = compiled->derived ? SELF_CHECKS_LESS : SELF_CHECKS_MIN;
     for (unsigned i = 0; i < checks && i < SELF_CHECKS_MAX; i++) {
         struct classify_header header;
         uint32_t random[12];
@@ -128,6 +131,20 @@ static int self_check(const struct dataplane_compiled *compiled, struct orb_err 
                                 is[k], should[k]);
     }
     return 0;
+}
+
+/* before: the policy in force, NULL: unknown. */
+static int build(const struct dataplane_compiled *before, struct dataplane_compiled *compiled,
+                 struct orb_err *err)
+{
+    if (before && before->memory) {
+        compiled->stats = before->stats;
+        compiled->derived = classify_again(&compiled->policy, compiled->memory, &before->policy,
+                                           before->memory, &compiled->stats);
+    }
+    return compiled->derived ? 0
+                             : classify_build(&compiled->policy, compiled->memory,
+                                              CLASSIFY_BLOB_BYTES, &compiled->stats, err);
 }
 
 uint32_t dataplane_compile_lap(uint64_t *start)
@@ -155,8 +172,7 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
     if (!r)
         r = make_memory(dataplane, compiled, err);
     if (!r)
-        r = classify_build(&compiled->policy, compiled->memory, CLASSIFY_BLOB_BYTES,
-                           &compiled->stats, err);
+        r = build(dataplane->current, compiled, err);
     if (!r)
         doing_set(dataplane, "comparing the classifier with the rules", 20);
     if (!r)

@@ -115,6 +115,7 @@ struct dataplane_compiled {
     int inner;              /* map with the classifier's data, -1 without fast path */
     void *memory;           /* its value */
     struct classify_stats stats;
+    bool derived;   /* from the policy before: only what rules do differs */
     uint32_t hints; /* as given to the programs last; 0: none */
     size_t nft_bytes;
     struct dataplane_times times;

@@ -41,14 +41,29 @@ static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
     base_table_digest(dp, 0); /* it was of the table before */
 }
 
+/* Everything that the table's text depends on, without writing it: chains, which name the limits
+ * and interfaces, and for counters and maps the numbers of rules and their slots. */
 void rules_number(struct nft_text *chains)
 {
-    AUTO(buf) struct buf text = {0};
+    const struct policy *policy = chains->policy;
+    uint64_t *digest = &chains->digest;
 
-    chains->digest = 0;
-    nft_change_text(chains, NULL, 0, NULL, NULL, &text);
-    chains->digest = DIGEST_START;
-    base_digest_mix(&chains->digest, buf_str(&text), text.len);
+    *digest = DIGEST_START;
+    for (unsigned i = 0; i < chains->count; i++) {
+        const struct nft_chain *chain = &chains->items[i];
+
+        base_digest_mix(digest, chain->name, strlen(chain->name) + 1);
+        base_digest_mix(digest, buf_str(&chain->body), chain->body.len + 1);
+    }
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        const uint32_t numbers[] = {rule->id, rule->limit_rate, rule->limit_per_s,
+                                    rule->limit_burst};
+
+        base_digest_mix(digest, numbers, sizeof(numbers));
+    }
+    if (chains->slots)
+        base_digest_mix(digest, chains->slots, policy->rule_count * sizeof(*chains->slots));
 }
 
 /* Named sets are no part of the table's digest: no counter may be missing. */

@@ -297,3 +297,77 @@ TEST(rules_of_the_appliance_itself_take_no_part)
     ck_assert_int_eq(classify_lookup(blob, BLOB, &header), 2);
     ck_assert_int_eq(classify_linear(&policy, &header), 2);
 }
+
+/* What is built from the data of the policy before is, byte for byte, what is built anew. */
+TEST(what_rules_do_is_changed_in_what_was_built_before)
+{
+    for (unsigned round = 0; round < 8; round++) {
+        struct random random = {round + 1};
+        struct policies_shape shape = {
+            .rules = 200, .zones = round & 1, .six = round & 2, .more = round & 4};
+        AUTO(policy) struct policy before, policy;
+        AUTO_FREE void *built = NULL, *again = xcalloc(1, BLOB), *anew = NULL;
+        struct classify_stats stats = {0}, wanted;
+        const struct classify_head *head;
+
+        policies_random(&before, &shape, &random);
+        policy_copy(&before, &policy);
+        built = build(&before, &stats);
+        for (unsigned i = 0; i < policy.rule_count; i += 1 + random_below(&random, 20)) {
+            policy.rules[i].action = (enum policy_action)random_below(&random, 3);
+            policy.rules[i].log = random_below(&random, 2);
+            policy.rules[i].limited = random_below(&random, 2);
+        }
+        policy.defaults.forward = POLICY_ACCEPT;
+        anew = build(&policy, &wanted);
+        if (!classify_again(&policy, again, &before, built, &stats)) {
+            /* What rules do about known connections decides which of them have a list. */
+            ck_assert_uint_ge(round, 4);
+            continue;
+        }
+        head = anew;
+        ck_assert_uint_eq(stats.bytes, wanted.bytes);
+        ck_assert_uint_eq(stats.classes, wanted.classes);
+        ck_assert_mem_eq(again, anew, head->bytes);
+    }
+}
+
+TEST(what_rules_match_is_not_changed_in_what_was_built_before)
+{
+    static const char *const same[] = {"\"action\":\"drop\"", "\"action\":\"accept\",\"log\":true"};
+    static const char *const other[] = {
+        "\"action\":\"accept\",\"source\":[\"10.0.0.1\"]",
+        "\"action\":\"accept\",\"destination\":[\"10.0.0.1\"]",
+        "\"action\":\"accept\",\"protocol\":\"udp\"",
+        "\"action\":\"accept\",\"protocol\":\"tcp\",\"destination-ports\":[\"7\"]",
+        "\"action\":\"accept\",\"protocol\":\"tcp\",\"source-ports\":[\"7\"]",
+        "\"action\":\"accept\",\"protocol\":\"icmp\",\"icmp-type\":\"3\"",
+        "\"action\":\"accept\",\"to\":\"a\"",
+        "\"action\":\"accept\",\"from\":\"!a\"",
+        "\"action\":\"accept\",\"state\":[\"established\"]"};
+    static const char base[] = "{\"zones\":{\"a\":{\"interfaces\":[\"a0\"]}},\"rules\":{"
+                               "\"1\":{\"action\":\"accept\"},\"2\":{\"action\":\"accept\"}}}";
+    AUTO(policy) struct policy before;
+    AUTO_FREE void *built = NULL, *again = xcalloc(1, BLOB);
+    struct classify_stats stats;
+
+    policy_init(&before);
+    ck_assert_int_eq(policy_put(&before, base, strlen(base), NULL), 0);
+    built = build(&before, &stats);
+    for (size_t i = 0; i < ARRAY_LEN(same) + ARRAY_LEN(other) + 2; i++) {
+        bool holds = i < ARRAY_LEN(same);
+        size_t k = holds ? i : i - ARRAY_LEN(same);
+        AUTO(policy) struct policy policy;
+        AUTO_FREE char *change =
+            !holds && k == ARRAY_LEN(other)
+                ? xstrdup("{\"zones\":{\"0\":{\"interfaces\":[\"b0\"]}}}")
+            : !holds && k > ARRAY_LEN(other)
+                ? xstrdup("{\"rules\":{\"1\":null}}")
+                : buf_format("{\"rules\":{\"2\":{%s}}}", holds ? same[k] : other[k]);
+
+        policy_copy(&before, &policy);
+        ck_assert_msg(policy_put(&policy, change, strlen(change), NULL) == 0, "%s", change);
+        ck_assert_msg(classify_again(&policy, again, &before, built, &stats) == holds, "%s",
+                      change);
+    }
+}
