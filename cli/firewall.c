@@ -1,4 +1,4 @@
-/* orbctl firewall test: what becomes of a packet. */
+/* orbctl firewall test: what becomes of a packet; firewall flows: the connections there are. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -7,10 +7,12 @@
 #include "core/base/own.h"
 
 /* Options that are passed on as they are. */
-static const struct option {
+struct option {
     const char *name, *member;
     bool number, needed;
-} options[] = {
+};
+
+static const struct option options[] = {
     {"--from", "from", false, true},
     {"--source", "source", false, true},
     {"--destination", "destination", false, true},
@@ -21,25 +23,33 @@ static const struct option {
     {"--source-mac", "source-mac", false, false},
 };
 
-static int write_packet(struct json_write *w, const char *key, const char *const *values,
+/* value NULL: it is not given. */
+static int write_option(struct json_write *w, const struct option *o, const char *value,
                         struct orb_err *err)
 {
+    bool port = strstr(o->member, "port");
     long number;
     int r = 0;
 
-    json_write_object(w, key);
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(options); i++) {
-        const struct option *o = &options[i];
+    if (!value)
+        return o->needed ? orb_fail(err, ORB_E_INVALID, "missing option %s", o->name) : 0;
+    if (o->number)
+        r = cli_number(value, o->name, 1, port ? 65535 : 99999999, &number, err);
+    if (r == 0 && o->number)
+        json_write_integer(w, o->member, number);
+    else if (r == 0)
+        json_write_string(w, o->member, value);
+    return r;
+}
 
-        if (!values[i] && o->needed)
-            r = orb_fail(err, ORB_E_INVALID, "missing option %s", o->name);
-        else if (values[i] && o->number)
-            r = cli_number(values[i], o->name, 1, 65535, &number, err);
-        if (r == 0 && values[i] && o->number)
-            json_write_integer(w, o->member, number);
-        else if (r == 0 && values[i])
-            json_write_string(w, o->member, values[i]);
-    }
+static int write_packet(struct json_write *w, const char *key, const char *const *values,
+                        struct orb_err *err)
+{
+    int r = 0;
+
+    json_write_object(w, key);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(options); i++)
+        r = write_option(w, &options[i], values[i], err);
     json_write_end(w);
     return r;
 }
@@ -198,10 +208,120 @@ static int test(struct cli *cli, int argc, char **argv, struct orb_err *err)
     return r;
 }
 
+/* ---- connections ---- */
+
+static const struct option filters[] = {
+    {"--source", "source"},
+    {"--destination", "destination"},
+    {"--protocol", "protocol"},
+    {"--port", "port", .number = true},
+    {"--rule", "rule", .number = true},
+    {"--limit", "limit", .number = true},
+};
+
+/* count: of filters, without those of a list alone. */
+static int read_filter(const struct cli *cli, int argc, char **argv, size_t count,
+                       struct buf *ret_input, struct orb_err *err)
+{
+    const char *values[ARRAY_LEN(filters)] = {0};
+    struct json_write w = json_write_to(ret_input);
+    int r;
+
+    for (size_t i = 0; i < count; i++)
+        values[i] = cli_option(&argc, argv, filters[i].name);
+    r = cli_words(cli, argc, argv, err);
+    json_write_object(&w, NULL);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = write_option(&w, &filters[i], values[i], err);
+    json_write_end(&w);
+    return r;
+}
+
+static void end_text(const json_t *end, struct buf *ret_text)
+{
+    const char *address = table_text(end, "address");
+    bool six = strchr(address, ':');
+
+    if (!table_number(end, "port"))
+        buf_adds(ret_text, address);
+    else
+        buf_addf(ret_text, six ? "[%s]:%lld" : "%s:%lld", address, table_number(end, "port"));
+}
+
+/* As it is sent, and what it is translated to. */
+static void end_cell(struct table *t, const json_t *flow, const char *key, const char *translated)
+{
+    AUTO(buf) struct buf text = {0};
+
+    end_text(json_object_get(flow, key), &text);
+    if (json_object_get(flow, translated)) {
+        buf_adds(&text, " -> ");
+        end_text(json_object_get(flow, translated), &text);
+    }
+    table_cell(t, "%s", buf_str(&text));
+}
+
+static int show_flows(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"PROTOCOL", "SOURCE", "DESTINATION",
+                                         "STATE",    "RULE",   "EXPIRES"};
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    json_t *e;
+    size_t i;
+    int r = read_filter(cli, argc, argv, ARRAY_LEN(filters), &input, err);
+
+    if (r == 0)
+        r = cli_fetch(cli, "dataplane@1", "flows", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    table_start(&t, 6, titles);
+    json_array_foreach (json_object_get(tree, "flows"), i, e) {
+        table_cell(&t, "%s", table_text(e, "protocol"));
+        end_cell(&t, e, "source", "translated-source");
+        end_cell(&t, e, "destination", "translated-destination");
+        table_cell(&t, "%s", table_text(e, "state"));
+        if (table_number(e, "rule"))
+            table_cell(&t, "%lld", table_number(e, "rule"));
+        else
+            table_cell(&t, "%s%s", *table_text(e, "default") ? "default " : "-",
+                       table_text(e, "default"));
+        table_cell(&t, "%lld s", table_number(e, "expires-s"));
+    }
+    table_print(&t);
+    if (table_number(tree, "matched") > (long long)i)
+        out("%lld connections match; the first %zu are shown (--limit, at most 500)\n",
+            table_number(tree, "matched"), i);
+    return 0;
+}
+
+static int delete_flows(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    int r = read_filter(cli, argc, argv, ARRAY_LEN(filters) - 1, &input, err);
+
+    if (r == 0)
+        r = cli_fetch(cli, "dataplane@1", "flows-delete", buf_str(&input), &tree, err);
+    if (r == 0 && tree)
+        out("%lld connection%s deleted\n", table_number(tree, "deleted"),
+            table_plural(table_number(tree, "deleted")));
+    return r;
+}
+
 const struct command firewall_commands[] = {
     {"firewall test",
      "--from ZONE --source ADDRESS --destination ADDRESS --protocol PROTOCOL [--port PORT] "
      "[--source-port PORT] [--icmp-type TYPE] [--source-mac MAC] [--candidate]",
      "what becomes of a packet: verdict, rule, NAT, route (nothing is sent)", test},
+    {"show firewall flows",
+     "[--source ADDRESS] [--destination ADDRESS] [--protocol PROTOCOL] [--port PORT] "
+     "[--rule RULE] [--limit COUNT]",
+     "connections, their translation, and the rule that accepted each", show_flows},
+    {"firewall flows delete",
+     "[--source ADDRESS] [--destination ADDRESS] [--protocol PROTOCOL] [--port PORT] "
+     "[--rule RULE]",
+     "delete connections: their next packets are new ones to the rules", delete_flows},
     {0},
 };

@@ -189,6 +189,7 @@ static const struct kind kinds[] = {
     {"PROTOCOL", "a protocol, by name or number", protocol},
     {"ADDRESS", "an IPv4 or IPv6 address", NULL},
     {"PORT", "a port, 1 to 65535", NULL},
+    {"RULE", "the number of a rule", NULL},
     {"TYPE", "an ICMP type such as echo-request, 8 or 3/4", NULL},
     {"MAC", "a MAC address", NULL},
     {"NAME", "a new name", NULL},

@@ -179,6 +179,8 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
         r = self_check(compiled, err);
     if (r < 0)
         return r;
+    shadow_find(&compiled->policy, compiled->memory,
+                dataplane->current ? &dataplane->current->policy : NULL, &compiled->shadows);
     doing_set(dataplane, "checking the rules with nftables", 30);
     slot_number(dataplane, compiled);
     port_prepare(dataplane, &compiled->policy);
@@ -195,6 +197,20 @@ int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
     return 0;
 }
 
+static void write_shadows(struct json_write *w, const struct shadow_list *list)
+{
+    json_write_array(w, "shadowed");
+    for (unsigned i = 0; i < list->count; i++) {
+        json_write_object(w, NULL);
+        json_write_integer(w, "rule", list->items[i].rule);
+        json_write_integer(w, "by", list->items[i].by);
+        json_write_end(w);
+    }
+    json_write_end(w);
+    if (list->more)
+        json_write_integer(w, "shadowed-more", list->more);
+}
+
 void dataplane_compile_describe(const struct dataplane_compiled *compiled, struct buf *ret_json)
 {
     struct json_write w = json_write_to(ret_json);
@@ -203,5 +219,7 @@ void dataplane_compile_describe(const struct dataplane_compiled *compiled, struc
     json_write_integer(&w, "rules", compiled->policy.rule_count);
     json_write_integer(&w, "nft-bytes", (int64_t)compiled->nft_bytes);
     json_write_integer(&w, "classes", compiled->stats.classes);
+    if (compiled->shadows.count)
+        write_shadows(&w, &compiled->shadows);
     json_write_end(&w);
 }

@@ -15,6 +15,7 @@
 #include "dataplane/dump.h"
 #include "dataplane/gone.h"
 #include "dataplane/nft.h"
+#include "dataplane/shadow.h"
 
 struct fastpath; /* the skeleton */
 struct bpf_map;
@@ -119,6 +120,7 @@ struct dataplane_compiled {
     uint32_t hints; /* as given to the programs last; 0: none */
     size_t nft_bytes;
     struct dataplane_times times;
+    struct shadow_list shadows; /* rules that can never match, and were not so before */
 };
 
 struct dataplane {

@@ -125,6 +125,9 @@ static void read_attribute(const struct nlattr *a, struct flow *flow)
     case CTA_MARK:
         flow->mark = read_word(a);
         break;
+    case CTA_TIMEOUT:
+        flow->timeout_s = read_word(a);
+        break;
     case CTA_ID:
         flow->id = a;
         break;

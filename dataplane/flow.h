@@ -25,6 +25,7 @@ struct flow {
     bool zoned;    /* in a zone of conntrack, which Orbital does not use */
     uint32_t status;
     uint32_t mark;
+    uint32_t timeout_s;         /* until it expires without a packet */
     const struct nlattr *tuple; /* CTA_TUPLE_ORIG as received; NULL: the message had none */
     const struct nlattr *id;    /* CTA_ID, may be NULL */
 };

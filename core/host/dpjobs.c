@@ -53,6 +53,12 @@ static void do_work(struct dpservice *s, struct dp_job *job)
         job->result = packet_test_run(s->dataplane, job->draft ? job->draft->compiled : NULL,
                                       &job->packet, &job->out, &job->err);
         break;
+    case DP_FLOWS:
+        job->result = flow_list_write(&job->filter, &job->out, &job->err);
+        break;
+    case DP_FLOWS_DELETE:
+        job->result = flow_list_delete(s->dataplane, &job->filter, &job->out, &job->err);
+        break;
     case DP_ENABLE:
     case DP_DISABLE:
         job->result = dataplane_set_enabled(s->dataplane, job->kind == DP_ENABLE, &job->err);

@@ -140,6 +140,28 @@ static int test(struct dpservice *s, uint64_t tx, const char *input, size_t len,
     return dpjobs_queue(s, job);
 }
 
+/* Connections that a filter selects: listed, or deleted. To delete all, a filter must select all.
+ */
+static int flows(struct dpservice *s, bool deletes, const char *input, size_t len,
+                 struct host_req *req, struct orb_err *err)
+{
+    struct flow_list_filter filter;
+    struct dp_job *job;
+    int r = flow_list_read(input, len, &filter, err);
+
+    if (r < 0)
+        return r;
+    if (deletes && filter.any)
+        return orb_fail(err, ORB_E_INVALID,
+                        "expected source, destination, protocol, port or rule of the connections "
+                        "to delete; 0.0.0.0/0 as source selects all of IPv4");
+    job = dpjobs_new(s, deletes ? DP_FLOWS_DELETE : DP_FLOWS, req, err);
+    if (!job)
+        return err->code;
+    job->filter = filter;
+    return dpjobs_queue(s, job);
+}
+
 static int dispatch(struct dpservice *s, const char *method, const char *input, size_t len,
                     struct host_req *req, struct buf *out, struct orb_err *err)
 {
@@ -148,6 +170,8 @@ static int dispatch(struct dpservice *s, const char *method, const char *input, 
 
     if (!strcmp(method, "counters"))
         return counters(s, input, len, req, err);
+    if (!strcmp(method, "flows") || !strcmp(method, "flows-delete"))
+        return flows(s, !strcmp(method, "flows-delete"), input, len, req, err);
     if (!strcmp(method, "status"))
         return dpjobs_request(s, DP_STATUS, NULL, 0, req, err);
     if (!strcmp(method, "enable"))

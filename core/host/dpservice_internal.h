@@ -6,6 +6,7 @@
 #include "core/host/host_internal.h"
 #include "core/loop/loop_watch.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/flow_list.h"
 #include "dataplane/packet_test.h"
 
 #define DP_DRAFTS 4
@@ -25,6 +26,8 @@ enum dp_job_kind {
     DP_COUNTERS,
     DP_STATUS,
     DP_TEST,
+    DP_FLOWS,
+    DP_FLOWS_DELETE,
     DP_ENABLE,
     DP_DISABLE,
     DP_DETACH,
@@ -44,8 +47,9 @@ struct dp_job {
     struct dataplane_compiled *compiled;
     uint32_t after; /* counters: a page */
     unsigned limit;
-    struct packet_test packet; /* test */
-    unsigned what;             /* tend */
+    struct packet_test packet;      /* test */
+    struct flow_list_filter filter; /* flows */
+    unsigned what;                  /* tend */
     struct dataplane_tended tended;
     uint64_t took_ms;
 };

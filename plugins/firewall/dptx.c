@@ -116,6 +116,27 @@ static int answer(struct orb_ctx *ctx, struct firewall *self, struct orb_err *er
     return r < 0 ? r : 1;
 }
 
+/* Rules that can never match are no error: a warning in the plan. */
+static void warn_shadowed(struct orb_ctx *ctx, const cJSON *out)
+{
+    const cJSON *more = cJSON_GetObjectItemCaseSensitive(out, "shadowed-more"), *one;
+    char text[160];
+
+    cJSON_ArrayForEach (one, cJSON_GetObjectItemCaseSensitive(out, "shadowed")) {
+        const cJSON *rule = cJSON_GetObjectItemCaseSensitive(one, "rule");
+        const cJSON *by = cJSON_GetObjectItemCaseSensitive(one, "by");
+
+        snprintf(text, sizeof(text),
+                 "rule %.0f can never match: rule %.0f before it matches all of its packets",
+                 cJSON_GetNumberValue(rule), cJSON_GetNumberValue(by));
+        orb_plan_step(ctx, "warning", text);
+    }
+    if (cJSON_IsNumber(more)) {
+        snprintf(text, sizeof(text), "%.0f more rules can never match", more->valuedouble);
+        orb_plan_step(ctx, "warning", text);
+    }
+}
+
 static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct firewall *self = arg;
@@ -125,6 +146,7 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         return;
     }
     health_note(ctx, &self->health, NULL);
+    warn_shadowed(ctx, out);
     if (self->dptx.change->question) {
         if (answer(ctx, self, &self->dptx.failure) < 0)
             drop(ctx, self);

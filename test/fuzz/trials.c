@@ -60,6 +60,7 @@ static const struct trial trials[] = {
     {firewall_commands,
      "firewall test",
      {"--from", "a", "--source", "1.2.3.4", "--destination", "1.2.3.5", "--protocol", "6"}},
+    {firewall_commands, "show firewall flows", {0}},
     {service_commands, "show services", {0}},
     {service_commands, "service show", {"a"}},
     {service_commands, "service show", {"a", "crashes"}},

@@ -2,6 +2,8 @@
 the packet, sent, does the same."""
 import json
 import os
+import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../lib"))
@@ -25,8 +27,9 @@ class Box(Appliance):
         super().__init__(BUILD, "packet", dataplane=True)
 
     def build_up(self):
-        self.host("lan", "lan0", f"{LAN}/24")
-        self.host("wan", "wan0", f"{WAN}/24")
+        self.lan = self.host("lan", "lan0", f"{LAN}/24")
+        subprocess.run(["ip", "-n", self.lan, "route", "add", "default", "via", "10.1.0.1"], check=True)
+        self.wan = self.host("wan", "wan0", f"{WAN}/24")
 
     def test(self, *arguments, status=0):
         done = self.ctl("firewall", "test", *arguments, ok=False)
@@ -89,6 +92,67 @@ def a_question_needs_a_dry_run(box):
     expect("/question/input" in done.stderr and "expected" in done.stderr, done.stderr)
 
 
+SERVE = """
+import socket, sys
+s = socket.create_server(("0.0.0.0", 80))
+print("ready", flush=True)
+c = s.accept()[0]
+while c.recv(100):
+    c.send(b"x")
+"""
+TALK = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80))
+for line in sys.stdin:
+    s.send(b"x")
+    print(s.recv(100).decode(), flush=True)
+"""
+
+
+def talk(client):
+    client.stdin.write("\n")
+    client.stdin.flush()
+    return client.stdout.readline().strip() == "x"
+
+
+def the_connections(box):
+    server = subprocess.Popen(["ip", "netns", "exec", box.wan, sys.executable, "-Sc", SERVE], stdout=subprocess.PIPE, text=True)
+    box.children.append(server)
+    expect(server.stdout.readline() == "ready\n", "the server listens")
+    client = subprocess.Popen(["ip", "netns", "exec", box.lan, sys.executable, "-Sc", TALK, WAN], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    box.children.append(client)
+    expect(talk(client) and talk(client), "a connection")
+    shown = box.ctl("show", "firewall", "flows", "--port", "80").stdout.splitlines()
+    expect(len(shown) == 2 and shown[1].split()[0] == "tcp", shown)
+    for part in (f"{LAN}:", f" -> 192.0.2.1:", f" {WAN}:80 ", " established ", " 10 "):
+        expect(part in shown[1], f"{part!r} in {shown}")
+    source = int(re.search(f"{LAN}:([0-9]+)", shown[1])[1])
+    asked = box.json("firewall", "test", *PACKET, "80", "--source-port", str(source))
+    expect(asked["verdict"] == "accept", asked)
+    for options, matched in ((["--source", "10.1.0.0/24"], 1), (["--source", "192.0.2.1", "--port", "80"], 1),
+                             (["--source", "10.2.0.0/16"], 0), (["--rule", "10"], 1), (["--rule", "11"], 0),
+                             (["--rule", "10", "--protocol", "udp"], 0), (["--destination", WAN, "--rule", "10"], 1)):
+        found = box.json("show", "firewall", "flows", *options)
+        expect(found["matched"] == matched == len(found["flows"]), f"{options}: {found}")
+    done = box.ctl("firewall", "flows", "delete", ok=False)
+    expect(done.returncode == 2 and "expected source" in done.stderr, f"not all of them by mistake: {done}")
+    expect("1 connection deleted" in box.ctl("firewall", "flows", "delete", "--rule", "10").stdout, "it is deleted")
+    expect(box.json("show", "firewall", "flows", "--port", "80")["matched"] == 0, "and gone")
+    expect(talk(client), "its next packet begins it anew by the rules")
+    expect(box.json("show", "firewall", "flows", "--rule", "10")["matched"] == 1, "which accept it")
+
+
+def a_rule_that_can_never_match(box):
+    box.ctl("config", "set", "firewall", "rules", "12", json.dumps(
+        {"from": "lan", "to": "wan", "protocol": "tcp", "destination-ports": ["80"], "source": "10.1.0.0/28", "action": "drop"}))
+    shown = box.ctl("config", "commit").stdout
+    expect("rule 12 can never match: rule 10 before it matches all of its packets" in shown, shown)
+    box.ctl("config", "set", "firewall", "rules", "40", '{"from": "wan", "action": "drop"}')
+    shown = box.ctl("config", "commit").stdout
+    expect("never match" not in shown, f"only what a commit brings is reported: {shown}")
+
+
 need_root()
 tap = Tap()
 with Box() as appliance:
@@ -96,7 +160,9 @@ with Box() as appliance:
     appliance.ctl("config", "load", "-", "--replace", stdin=json.dumps(CONFIG))
     appliance.ctl("config", "commit")
     tap.test("a packet by the running configuration", the_running_configuration, appliance)
+    tap.test("connections: listed, selected, deleted", the_connections, appliance)
     tap.test("a packet by the candidate", the_candidate, appliance)
+    tap.test("a rule that can never match", a_rule_that_can_never_match, appliance)
     tap.test("what it refuses, and how", what_it_refuses, appliance)
     tap.test("a question is for a dry run", a_question_needs_a_dry_run, appliance)
 tap.end()
