@@ -214,8 +214,11 @@ int main(int argc, char **argv)
         return stub_main(argc, argv);
     /* Else each thread of the pool keeps memory of its own for rules any of them may compile, and
      * the heap grows and shrinks in steps of 132 KiB, a system call for each, while libnftables
-     * reads them. What large work leaves is given back by the one who did it (ruleset.c). */
+     * reads them. Large pieces, such as a policy, are of the heap as well: each new page costs more
+     * than what is copied there. What large work leaves is given back by the one who did it
+     * (ruleset.c). */
     mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 2 * HEAP_STEP);
     mallopt(M_TOP_PAD, HEAP_STEP);
     mallopt(M_TRIM_THRESHOLD, 4 * HEAP_STEP);
     signals_begin();

@@ -134,6 +134,7 @@ void dataplane_close(struct dataplane *dataplane)
     ruleset_close(dataplane->ruleset);
     dataplane_compile_free(dataplane->current);
     dataplane_compile_free(dataplane->previous);
+    dataplane_compile_free(dataplane->spare);
     free(dataplane->previous_text);
     free(dataplane->bpffs);
     free(dataplane->found);

@@ -100,7 +100,7 @@ static void conclude(struct dataplane *dp, struct dataplane_compiled *compiled, 
                      struct buf *before)
 {
     dp->generation = generation;
-    dataplane_compile_free(dp->previous);
+    dataplane_compile_spare(dp, dp->previous); /* no slot has it any more */
     free(dp->previous_text);
     dp->previous = dp->current;
     dp->previous_text = dp->based ? xstrdup("") : buf_take(before);

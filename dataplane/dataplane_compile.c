@@ -43,6 +43,31 @@ void dataplane_compile_free(struct dataplane_compiled *compiled)
     free(compiled);
 }
 
+void dataplane_compile_spare(struct dataplane *dp, struct dataplane_compiled *compiled)
+{
+    if (!compiled || !compiled->memory || (compiled->inner >= 0) != (dp->programs != NULL)) {
+        dataplane_compile_free(compiled);
+        return;
+    }
+    nft_text_fini(&compiled->chains);
+    policy_fini(&compiled->policy);
+    dataplane_compile_free(dp->spare);
+    dp->spare = compiled;
+}
+
+static bool take_spare(struct dataplane *dp, struct dataplane_compiled *compiled)
+{
+    AUTO(dataplane_compiled) struct dataplane_compiled *spare = take_ptr(dp->spare);
+
+    if (!spare || (spare->inner >= 0) != (dp->programs != NULL))
+        return false;
+    compiled->inner = spare->inner;
+    compiled->memory = spare->memory;
+    spare->inner = -1;
+    spare->memory = NULL;
+    return true;
+}
+
 /* Without fast path the data is still wanted, for flows_purge. */
 static int make_memory(struct dataplane *dp, struct dataplane_compiled *compiled,
                        struct orb_err *err)
@@ -50,6 +75,8 @@ static int make_memory(struct dataplane *dp, struct dataplane_compiled *compiled
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
+    if (take_spare(dp, compiled))
+        return 0;
     if (dp->programs) {
         compiled->inner =
             bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1, &options);

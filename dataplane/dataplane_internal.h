@@ -202,8 +202,9 @@ struct dataplane {
     struct gone_addresses gone; /* that the appliance had */
     struct port_list ports;     /* written under lock: foreign_poll.c reads them */
     char problems[DATAPLANE_PROBLEMS][400];
-    struct buf unnoted;  /* lines for the file of found.c that it does not take yet */
-    bool digest_unnoted; /* nor the digest of the table */
+    struct buf unnoted;               /* lines for the file of found.c that it does not take yet */
+    bool digest_unnoted;              /* nor the digest of the table */
+    struct dataplane_compiled *spare; /* whose map and memory the next policy takes; NULL: none */
     struct dataplane_compiled *current;  /* NULL: what an earlier daemon left, or nothing */
     struct dataplane_compiled *previous; /* what revert restores, with previous_text if NULL */
     char *previous_text;

@@ -16,6 +16,8 @@ void policy_init(struct policy *policy)
 
 void policy_rule_fini(struct policy_rule *rule)
 {
+    if (rule->in_block)
+        return;
     free(rule->sources);
     free(rule->destinations);
     free(rule->source_ports);
@@ -48,6 +50,7 @@ void policy_fini(struct policy *policy)
     free(policy->ports);
     free(policy->nat);
     free(policy->notracks);
+    free(policy->block);
     policy_init(policy);
 }
 
@@ -68,40 +71,72 @@ static bool copy_array(void *ret_to, const void *from, size_t count, size_t size
 #define COPY_LIST(to, from, list, count)                                                           \
     copy_array(&(to)->list, (from)->list, (from)->count, sizeof(*(from)->list))
 
-static bool copy_more(const struct policy_rule *from, struct policy_rule *to)
+/* Thousands of small pieces would take most of the time of a copy. */
+#define BLOCK_ALIGN(size) (((size) + 7) & ~(size_t)7)
+
+static size_t rule_bytes(const struct policy_rule *rule)
 {
-    if (!from->more)
-        return true;
-    to->more = malloc(sizeof(*to->more));
-    if (!to->more)
-        return false;
-    *to->more = *from->more;
-    to->more->macs = NULL;
-    return COPY_LIST(to->more, from->more, macs, mac_count);
+    size_t bytes = BLOCK_ALIGN(rule->source_count * sizeof(*rule->sources)) +
+                   BLOCK_ALIGN(rule->destination_count * sizeof(*rule->destinations)) +
+                   BLOCK_ALIGN(rule->source_port_count * sizeof(*rule->source_ports)) +
+                   BLOCK_ALIGN(rule->destination_port_count * sizeof(*rule->destination_ports));
+
+    if (rule->more)
+        bytes += BLOCK_ALIGN(sizeof(*rule->more)) +
+                 BLOCK_ALIGN(rule->more->mac_count * sizeof(*rule->more->macs));
+    return bytes;
 }
 
-static bool copy_rule(const struct policy_rule *from, struct policy_rule *to)
+static size_t rules_bytes(const struct policy_rule *rules, unsigned count)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bytes += rule_bytes(&rules[i]);
+    return bytes;
+}
+
+/* The next piece of the block; NULL for nothing. */
+static void *take(char **at, const void *from, size_t bytes)
+{
+    void *to = bytes ? *at : NULL;
+
+    if (bytes)
+        memcpy(to, from, bytes);
+    *at += BLOCK_ALIGN(bytes);
+    return to;
+}
+
+#define TAKE_LIST(at, from, list, count)                                                           \
+    take(at, (from)->list, (from)->count * sizeof(*(from)->list))
+
+static void copy_rule(const struct policy_rule *from, struct policy_rule *to, char **at)
 {
     *to = *from;
-    to->sources = to->destinations = NULL;
-    to->source_ports = to->destination_ports = NULL;
-    to->more = NULL;
-    return copy_more(from, to) && COPY_LIST(to, from, sources, source_count) &&
-           COPY_LIST(to, from, destinations, destination_count) &&
-           COPY_LIST(to, from, source_ports, source_port_count) &&
-           COPY_LIST(to, from, destination_ports, destination_port_count);
+    to->in_block = true;
+    to->sources = TAKE_LIST(at, from, sources, source_count);
+    to->destinations = TAKE_LIST(at, from, destinations, destination_count);
+    to->source_ports = TAKE_LIST(at, from, source_ports, source_port_count);
+    to->destination_ports = TAKE_LIST(at, from, destination_ports, destination_port_count);
+    if (!from->more)
+        return;
+    to->more = take(at, from->more, sizeof(*from->more));
+    to->more->macs = TAKE_LIST(at, from->more, macs, mac_count);
 }
 
-/* *ret_count are to be freed, also on failure. */
-static bool copy_rules(const struct policy_rule *from, unsigned count, struct policy_rule *to,
-                       unsigned *ret_count)
+/* false when there is no memory. */
+static bool copy_rules(const struct policy *from, struct policy *to)
 {
-    while (*ret_count < count) {
-        unsigned i = (*ret_count)++;
+    char *at = malloc(rules_bytes(from->rules, from->rule_count) +
+                      rules_bytes(from->notracks, from->notrack_count) + 1);
 
-        if (!copy_rule(&from[i], &to[i]))
-            return false;
-    }
+    to->block = at;
+    if (!at)
+        return false;
+    for (; to->rule_count < from->rule_count; to->rule_count++)
+        copy_rule(&from->rules[to->rule_count], &to->rules[to->rule_count], &at);
+    for (; to->notrack_count < from->notrack_count; to->notrack_count++)
+        copy_rule(&from->notracks[to->notrack_count], &to->notracks[to->notrack_count], &at);
     return true;
 }
 
@@ -130,8 +165,7 @@ int policy_copy(const struct policy *from, struct policy *to)
         !COPY_LIST(&copy, from, ports, port_count))
         goto no_memory;
     copy.port_count = from->port_count;
-    if (!copy_rules(from->rules, from->rule_count, copy.rules, &copy.rule_count) ||
-        !copy_rules(from->notracks, from->notrack_count, copy.notracks, &copy.notrack_count))
+    if (!copy_rules(from, &copy))
         goto no_memory;
     for (; copy.zone_count < from->zone_count; copy.zone_count++) {
         const struct policy_zone *zone = &from->zones[copy.zone_count];

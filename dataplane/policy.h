@@ -105,6 +105,7 @@ struct policy_rule {
     enum policy_reject reject;
     bool log;
     bool limited;
+    bool in_block;       /* its lists and more are in the block of the policy */
     uint32_t limit_rate; /* packets per limit_per_s seconds */
     uint32_t limit_per_s;
     uint32_t limit_burst;
@@ -174,6 +175,7 @@ struct policy {
     struct policy_rule *notracks;
     unsigned notrack_count;
     struct policy_defaults defaults;
+    void *block; /* what rules have that were copied, in one piece; NULL: there are none */
 };
 
 #define POLICY_LOG_FORWARD 1u

@@ -304,7 +304,8 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
                               .nat_count = counts[MAP_NAT],
                               .notracks = merged[MAP_NOTRACK],
                               .notrack_count = counts[MAP_NOTRACK],
-                              .defaults = draft->defaults};
+                              .defaults = draft->defaults,
+                              .block = policy->block};
     return 0;
 }
 
