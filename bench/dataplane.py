@@ -274,7 +274,7 @@ def config(count):
 
 
 def paired(rows, ratio, *names):
-    """The median of ratio() over what was measured side by side: load of others that comes and goes hits
+    """The median of ratio() over what was measured side by side: load of others that changes hits
     both and cancels out. Rows with several turns a round give their median there."""
     count = min(len(rows[name]) for name in names)
     columns = []

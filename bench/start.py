@@ -100,7 +100,7 @@ class Side:
                                               self.box.json("show", "services")["services"]), "every service runs")
 
     def fast(self):
-        """Both ports have the programs the configuration wants."""
+        """Both ports have the configured programs."""
         self.box.until(GIVE_UP_S, lambda: all(p["mode"] == "tcx" for p in
                                               self.box.json("show", "dataplane")["ports"].values()), "ports at tcx")
 

@@ -128,7 +128,7 @@ struct fast_iface {
 struct flow_head {
     __u32 epoch;
     __u32 refresh; /* jiffies: valid until */
-    __u32 punt;    /* jiffies: after that, one packet goes through the kernel */
+    __u32 punt;    /* jiffies: after that, one packet takes the kernel's path */
     __u32 counter;
     __u32 oif;
     __u8 mac[12]; /* destination and source, as in the frame */

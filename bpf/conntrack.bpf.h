@@ -50,7 +50,7 @@ struct ct_flow {
     __u32 mark;              /* what accepted it: a rule's number or ABI_MARK_FORWARD */
     __u32 way_out;           /* masqueraded for this interface: no other may send it; 0: any */
     __u32 ends;              /* this packet ends it, or half of it */
-    __u32 told;              /* conntrack tells by an event when it is asked to forget it */
+    __u32 told;              /* conntrack reports by an event when it has to forget it */
 };
 
 #define CT_NO_WAY ~0u /* masqueraded, but not known for which */

@@ -1,6 +1,6 @@
 /* The hit: parse, find the flow, rewrite, send. All other packets are left alone: a flow that is
- * not in the cache (or is refused, or must be checked again) goes to the slow program by tail call,
- * everything else to the kernel. */
+ * not in the cache (or is refused, or must be checked again) is passed to the slow program by tail
+ * call, everything else to the kernel. */
 #ifndef BPF_FAST_BPF_H
 #define BPF_FAST_BPF_H
 

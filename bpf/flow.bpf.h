@@ -6,7 +6,7 @@
 
 #include "bpf/hook.bpf.h"
 
-/* Interval at which one packet of each flow goes through the kernel in any case. */
+/* Interval at which one packet of each flow takes the kernel's path in any case. */
 #define FLOW_PUNT_S 32
 /* So long an entry is believed where something may make it wrong without an event: that is obeyed
  * within 100 ms, a tick of the slowest clock included. Else a second. */

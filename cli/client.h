@@ -21,7 +21,7 @@ struct client;
 /* Looks on while a call takes long. */
 struct client_observer {
     void (*progress)(void *arg, const struct progress_state *state);
-    /* fd is readable. Below 0: the call ends with this code and err; its request goes on. */
+    /* fd is readable. Below 0: the call ends with this code and err; its request continues. */
     int (*readable)(void *arg, struct client *client, struct orb_err *err);
     int fd; /* -1: none */
     void *arg;

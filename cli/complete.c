@@ -22,7 +22,7 @@ struct typed {
     const struct command *command; /* NULL: not known yet */
     int own;                       /* words of the command's name */
     struct grammar_item option;    /* the typed word is its value */
-    bool wants_value, ended;       /* ended: behind "--" */
+    bool takes_value, ended;       /* ended: behind "--" */
 };
 
 static bool find_option(const struct typed *t, const char *word, struct grammar_item *ret_item)
@@ -55,7 +55,7 @@ static int take_option(struct typed *t, struct cli *cli, int at)
     }
     if (at + 1 < t->before_count)
         take_global(cli, t->option, t->before[at + 1]);
-    t->wants_value = at + 1 == t->before_count;
+    t->takes_value = at + 1 == t->before_count;
     return 2;
 }
 
@@ -196,7 +196,7 @@ static void offer_what_fits(struct offer *o, struct typed *t, char *word)
     AUTO_FREE char *lead = NULL;
 
     o->word = word;
-    if (t->wants_value) {
+    if (t->takes_value) {
         offer_option_value(o, t->option);
     } else if (*word == '-' && !t->ended && equals && find_option(t, word, &item)) {
         lead = xstrndup(word, (size_t)(equals + 1 - word));

@@ -100,7 +100,7 @@ int config_commit_call(struct cli *cli, const char *input, struct buf *ret_text,
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (!commit.left)
         return r;
-    out_err("orbctl: the commit goes on; `orbctl config history` shows when it has ended\n");
+    out_err("orbctl: the commit continues; `orbctl config history` shows when it has ended\n");
     return CONFIG_COMMIT_LEFT;
 }
 

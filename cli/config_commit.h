@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-#define CONFIG_COMMIT_LEFT 1 /* the user does not wait for it any more; it goes on */
+#define CONFIG_COMMIT_LEFT 1 /* the user does not wait for it any more; it continues */
 
 /* `config commit`: prints the revision and the plan. Exit status 130 if the user does not wait. */
 int config_commit_commit(struct cli *cli, int argc, char **argv, struct orb_err *err);

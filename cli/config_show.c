@@ -136,9 +136,10 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
                             "the configuration changed while it was read; try again");
         bytes = table_number(tree, "bytes");
         if (bytes > VALUE_MAX)
-            return orb_fail(err, ORB_E_PROTOCOL,
-                            "the config service tells of a text of %lld bytes; at most %d are read",
-                            bytes, VALUE_MAX);
+            return orb_fail(
+                err, ORB_E_PROTOCOL,
+                "the config service announces a text of %lld bytes; at most %d are read", bytes,
+                VALUE_MAX);
         if (!*data && bytes > (long long)ret_text->len)
             return orb_fail(err, ORB_E_PROTOCOL, "the config service sent an empty slice");
         buf_adds(ret_text, data);

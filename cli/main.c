@@ -124,7 +124,7 @@ int main(int argc, char **argv)
     struct orb_err err = {0};
     const struct command *command;
     const char *value;
-    bool wants_help;
+    bool shows_help;
     int words, r;
 
     argc--;
@@ -142,12 +142,12 @@ int main(int argc, char **argv)
         out("orbctl " ORBITAL_VERSION "\n");
         return printed();
     }
-    wants_help = cli_flag(&argc, argv, "--help") || cli_flag(&argc, argv, "-h");
+    shows_help = cli_flag(&argc, argv, "--help") || cli_flag(&argc, argv, "-h");
     if (argc && !strcmp(argv[0], "help")) {
-        wants_help = true;
+        shows_help = true;
         cli_take_out(&argc, argv, 0, 1);
     }
-    if (wants_help) {
+    if (shows_help) {
         command_help(argc, argv);
         return printed();
     }

@@ -28,7 +28,7 @@ struct offer {
 /* Offers candidate when it begins with what is typed, is not offered yet, and can be printed
  * unchanged. help: what it is, cut when it is long; may be NULL. */
 void offer_add(struct offer *o, const char *candidate, const char *help);
-/* What is expected here, for people; the first one counts. Printed without candidates, or when
+/* What is expected here, as text; the first one counts. Printed without candidates, or when
  * open.
  */
 void offer_hint(struct offer *o, const char *text);

@@ -187,7 +187,7 @@ static void add_protocol_class(struct classes *classes, int protocol)
 /* A protocol or zone a rule is for: -1 any, below that EXCEPT. */
 #define EXCEPT(value) (-2 - (value))
 
-static bool wants(int wanted, int value)
+static bool is_wanted(int wanted, int value)
 {
     return wanted < -1 ? value != EXCEPT(wanted) : policy_protocol_is(wanted, value);
 }
@@ -200,7 +200,7 @@ static uint64_t *class_bits(const struct classes *classes, const int *wanted, ui
 
     for (size_t class = 0; class < classes->count; class ++)
         for (uint32_t slot = 0; slot < count; slot++)
-            if (wants(wanted[slot], classes->value[class]))
+            if (is_wanted(wanted[slot], classes->value[class]))
                 bits[class * words + slot / 64] |= 1ull << (slot & 63);
     return bits;
 }

@@ -117,7 +117,7 @@ uint32_t foreign_port_explain(const struct dataplane *dp, const struct foreign_s
                               char *reason, uint64_t size)
 {
     if (sum->shaped)
-        add(reason, size, "what leaves here goes by tcx", sum->why_shaped);
+        add(reason, size, "what leaves here is sent by tcx", sum->why_shaped);
     if (sum->in || sum->out)
         add(reason, size,
             sum->in && sum->out ? "what comes in and leaves here is the kernel's"

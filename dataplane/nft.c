@@ -116,7 +116,7 @@ static void add_in_order(const struct policy *policy, const struct nft_hook *hoo
     }
 }
 
-/* false: what no rule decides goes on in the hook's chain; true: in chain HOOK/rest. */
+/* false: what no rule decides continues in the hook's chain; true: in chain HOOK/rest. */
 static bool add_rules(const struct policy *policy, const struct nft_hook *hook,
                       struct nft_text *text, struct buf *base)
 {

@@ -104,7 +104,7 @@ static void add_element(uint32_t key, const struct tally_list *carried, const ch
 }
 
 /* Whether the rule keeps its counter: it was in force, or returns with its policy. */
-static bool goes_on(const struct nft_spared *spared, uint32_t id)
+static bool continues(const struct nft_spared *spared, uint32_t id)
 {
     return spared->back || policy_find_rule(spared->in_force, id) ||
            !policy_find_rule(spared->there, id);
@@ -126,7 +126,7 @@ static void add_tally(const struct policy *policy, const struct policy *previous
         uint32_t id = policy->rules[i].id;
 
         if (!policy_find_rule(previous, id)) /* one that is there stays as it is */
-            add_element(id, goes_on(spared, id) ? carried : NULL, &separator, b);
+            add_element(id, continues(spared, id) ? carried : NULL, &separator, b);
     }
     for (unsigned i = 0; kept && i < kept->rule_count; i++)
         if (!policy_find_rule(policy, kept->rules[i].id) && carried &&

@@ -28,7 +28,7 @@ unsigned nft_guard_length(const struct policy_rule *const *rules, unsigned count
 
 /* One dimension of a chain's rules: the addresses of one family that any of them has. */
 struct united {
-    const char *not_in; /* as nft_match_addresses wants it */
+    const char *not_in; /* as nft_match_addresses takes it */
     struct policy_range *ranges;
     unsigned count; /* 0: there is a rule for every address, or there are too many */
     double share;   /* of all addresses */

@@ -15,8 +15,8 @@ struct nft_pairs {
 };
 
 /* Writes chains HOOK/FROM/TO for the pairs of zones, and to base what leads to them; what no rule
- * decides goes to chain HOOK/rest, which is the caller's. false: nothing was written, since the
- * rules name no zones, or would have to stand in too many chains. */
+ * decides is decided in chain HOOK/rest, which is the caller's. false: nothing was written, since
+ * the rules name no zones, or would have to stand in too many chains. */
 bool nft_pairs_add(const struct nft_pairs *pairs, struct nft_text *text, struct buf *base);
 
 #endif

@@ -131,7 +131,7 @@ static void set_device(struct dataplane *dp, struct port *port, const struct lin
     if (!port->redirect) {
         bpf_map_delete_elem(devices, &port->index);
         snprintf(port->reason, sizeof(port->reason),
-                 "the other end takes no redirected frames; what leaves here goes through the "
+                 "the other end takes no redirected frames; what leaves here takes the "
                  "kernel (there: ethtool -K NAME gro on)");
     }
 }

@@ -269,7 +269,7 @@ int revalidate_explains(struct revalidate *revalidate, const struct flow *flow,
     return points + holds;
 }
 
-static bool goes_elsewhere(const struct flow *flow)
+static bool leaves_elsewhere(const struct flow *flow)
 {
     return memcmp(flow->original[1].address, flow->reply[0].address,
                   sizeof(flow->original[1].address)) != 0;
@@ -287,7 +287,7 @@ static enum revalidate_fate verdict(struct revalidate *revalidate, const struct 
      * rules saw the interface of the way before, which is not known: it may meet them again. */
     if (way->hook == FLOW_HOOK_OUTPUT && way->own)
         return REVALIDATE_STAYS;
-    if (way->hook == FLOW_HOOK_OUTPUT && action != POLICY_ACCEPT && goes_elsewhere(flow))
+    if (way->hook == FLOW_HOOK_OUTPUT && action != POLICY_ACCEPT && leaves_elsewhere(flow))
         return REVALIDATE_UNSURE;
     if (rule && policy_rule_unsure(rule))
         return unsure_refuses(&side->unsure, &header, flow->mark) ? REVALIDATE_UNSURE

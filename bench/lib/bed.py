@@ -78,7 +78,7 @@ def median(values):
 
 
 def figure(name, value, unit, versus, ratio=None, least=None, most=None):
-    """One entry of --json. least, most: the ratio's target; the one that is given tells whether more or less is better."""
+    """One entry of --json. least, most: the ratio's target; the one that is given decides whether more or less is better."""
     target = f">= {least:g}" if least else f"<= {most:g}" if most else None
     holds = None
     if ratio is not None and target:

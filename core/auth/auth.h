@@ -30,7 +30,7 @@ void auth_free(struct auth *auth);
  * BLAKE2b-256 hash is kept. lifetime_s: it expires after so long, 0: never. Errors: a name twice
  * (but one that has expired is replaced), an unknown role, too many.
  *
- * What has expired stays so: time is the wall clock where that goes forward, else the time since
+ * What has expired stays so: time is the wall clock where that advances, else the time since
  * boot, and never before what the file of tokens saw last. */
 struct auth_change;
 /* Makes a token for a user of that role; lifetime_s 0: it does not expire. */
@@ -57,9 +57,9 @@ void auth_change_free(struct auth_change *change);
 /* {"tokens":[{"name","role","created-us","expires-us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
  * file is damaged. */
 int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err);
-/* Constant-time look-up. ret_made_us: when the token was made, which tells it from an earlier one
- * of the same name. ORB_E_UNAUTHENTICATED when no such token, or it has expired; ORB_E_UNAVAILABLE
- * when none can be checked: the file is damaged. */
+/* Constant-time look-up. ret_made_us: when the token was made, which distinguishes it from an
+ * earlier one of the same name. ORB_E_UNAUTHENTICATED when no such token, or it has expired;
+ * ORB_E_UNAVAILABLE when none can be checked: the file is damaged. */
 int auth_token_check(struct auth *auth, const char *token, char name[64], char role[16],
                      int64_t *ret_made_us, struct orb_err *err);
 

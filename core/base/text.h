@@ -1,4 +1,4 @@
-/* Text that came from elsewhere, made fit to be read by people: orbctl prints it so, and the log
+/* Text that came from elsewhere, made safe to show to users: orbctl prints it so, and the log
  * keeps it so, as its files, the journal and stderr are read on terminals as well.
  *
  * Escaped are: what is below 0x20 or 0x7f, C1 controls, bytes that are not UTF-8, and every code

@@ -19,7 +19,7 @@
 #define KNOWN_MAX 64
 #define FRESH_MS 60000u /* who was taken out of the group is noticed after this long */
 #define RETRY_MS 2000u  /* the database failed: it is asked again after this */
-#define SLOW_MS 5000u   /* from here on people are told */
+#define SLOW_MS 5000u   /* from here on it is reported */
 #define STACK_BYTES (512u << 10)
 #define PROBLEM "names.slow"
 
@@ -155,7 +155,7 @@ static unsigned entries_of(const struct names *names, uid_t uid)
 
 /* Whether a is dropped before b. One user may come with many uids (subuid(5)) and many groups: that
  * evicts its own entries first, and uids with a name are kept. */
-static bool goes_first(const struct names *names, const struct who *a, const struct who *b)
+static bool is_before(const struct names *names, const struct who *a, const struct who *b)
 {
     unsigned a_count = entries_of(names, a->uid), b_count = entries_of(names, b->uid);
 
@@ -175,7 +175,7 @@ static struct who *place_for(struct names *names, const struct who *who)
         return to;
     to = &names->known[0];
     for (unsigned i = 1; i < KNOWN_MAX; i++)
-        if (goes_first(names, &names->known[i], to))
+        if (is_before(names, &names->known[i], to))
             to = &names->known[i];
     return to;
 }

@@ -1,4 +1,4 @@
-/* host@1 service-start, service-stop and service-restart: what people ask the supervisor for. */
+/* host@1 service-start, service-stop and service-restart: requests of users to the supervisor. */
 #ifndef CORE_HOST_SERVICE_CONTROL_H
 #define CORE_HOST_SERVICE_CONTROL_H
 

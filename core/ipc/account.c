@@ -37,8 +37,8 @@ static bool is_idle(const struct ipc_peer *p)
 
 /* Is a, of a user with so many connections, to go before b? Those that do nothing go first, of them
  * the oldest. */
-static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct ipc_peer *b,
-                       unsigned b_count)
+static bool is_before(const struct ipc_peer *a, unsigned a_count, const struct ipc_peer *b,
+                      unsigned b_count)
 {
     if (!b || a_count != b_count)
         return !b || a_count > b_count;
@@ -65,7 +65,7 @@ static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool adm
             (!admins && p->self.rank == RANK_CONFIGURE))
             continue;
         count = account_connections(broker, p->self.name);
-        if (!goes_first(p, count, most, *ret_count))
+        if (!is_before(p, count, most, *ret_count))
             continue;
         most = p;
         *ret_count = count;

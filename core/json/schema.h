@@ -56,7 +56,8 @@ int schema_check(const struct schema *schema, const char *text, size_t len, cons
 /* What several checks and look-ups of one piece of work share. */
 struct schema_shared {
     uint64_t units; /* they may yet cost together, beyond some for their size */
-    /* Called after each 50 us or so of a long one, which goes on when it returns; NULL: none is. */
+    /* Called after each 50 us or so of a long one, which continues when it returns; NULL: none is.
+     */
     void (*pause)(void *arg);
     void *arg;
 };

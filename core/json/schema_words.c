@@ -327,7 +327,7 @@ static bool is_value_of(const struct schema *s, const char *name)
     return false;
 }
 
-/* The known member that goes by this name elsewhere, or has it as a value. */
+/* The known member that has this name elsewhere, or has it as a value. */
 static bool add_meant(const struct schema *s, const char *name, unsigned depth, struct buf *to)
 {
     if (depth > DEEPEST)

@@ -79,7 +79,7 @@ static void next_phase(struct supervisor *sup)
 }
 
 /* Whether a service this phase waits for is still reporting progress of its start. */
-static bool goes_on(const struct supervisor *sup)
+static bool continues(const struct supervisor *sup)
 {
     uint64_t now = supervisor_now(sup);
 
@@ -104,7 +104,7 @@ static bool gives_up(struct supervisor *sup)
     if (now < sup->phase_due_ms)
         return false;
     sup->phase_due_ms = now + PHASE_MS;
-    return !goes_on(sup) && (sup->phase != PHASE_FEATURES || may_be_operational(sup));
+    return !continues(sup) && (sup->phase != PHASE_FEATURES || may_be_operational(sup));
 }
 
 static void settle_phases(struct supervisor *sup)

@@ -212,7 +212,7 @@ static void read_err(const struct inframe *frame, struct orb_err *ret_err)
     json_read_error(error.p, error.len, ret_err);
 }
 
-struct sdk_call *sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame)
+struct sdk_call *sdk_call_continues(struct orb_ctx *ctx, const struct inframe *frame)
 {
     struct sdk_call *call = *find(ctx, frame->h.corr);
 

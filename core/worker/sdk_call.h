@@ -28,7 +28,7 @@ struct sdk_call {
 
 /* PROGRESS: the deadline of the call it belongs to, which is returned, begins anew. NULL: there is
  * no such call any more. */
-struct sdk_call *sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame);
+struct sdk_call *sdk_call_continues(struct orb_ctx *ctx, const struct inframe *frame);
 /* REP, ERR or OPENED: ends the call it belongs to. */
 void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame);
 /* Sends a SUB whose refusal is logged. */

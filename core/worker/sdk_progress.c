@@ -87,7 +87,7 @@ void orb_on_progress(struct orb_ctx *ctx, orb_progress_fn *cb)
 void sdk_progress_frame(struct orb_ctx *ctx, const struct inframe *frame)
 {
     struct progress_state state = {.percent = PROGRESS_UNKNOWN};
-    struct sdk_call *call = sdk_call_goes_on(ctx, frame);
+    struct sdk_call *call = sdk_call_continues(ctx, frame);
 
     if (!call || call->kind != SDK_CALL_REQ || !ctx->on_progress)
         return;

@@ -365,7 +365,7 @@ void orb_set_user(struct orb_ctx *ctx, void *user);
 void *orb_user(struct orb_ctx *ctx);
 /* The service's name; valid until the worker ends. */
 const char *orb_service_name(struct orb_ctx *ctx);
-/* Ends this worker as failed; the text goes to the log and the crash report. */
+/* Ends this worker as failed; the text is written to the log and the crash report. */
 void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((noreturn));
 
 #pragma GCC visibility pop

@@ -9,7 +9,7 @@
 
 #define WHOLE 100u /* percent */
 
-/* The commit goes on, and so does what waits behind it. */
+/* The commit continues, and so does what waits behind it. */
 static void go_on(const struct tx *tx)
 {
     const struct engine_host *host = &tx->engine->host;

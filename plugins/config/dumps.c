@@ -107,19 +107,19 @@ static int make_room(struct engine *e, const char *who, size_t bytes, struct orb
         dump_free(oldest_of(e, who));
     while ((count = count_of(e, NULL) >= ENGINE_MAX_DUMPS,
             sum = e->dumps && bytes_of(e, NULL) + bytes > ENGINE_DUMP_BYTES, count || sum)) {
-        struct dump **goes = unread(e);
+        struct dump **freed = unread(e);
 
-        if (!goes)
-            goes = of_largest(e, who, sum ? bytes_of(e, who) + bytes : count_of(e, who) + 1, sum);
-        if (!goes)
-            goes = oldest_of(e, who);
-        if (!goes)
+        if (!freed)
+            freed = of_largest(e, who, sum ? bytes_of(e, who) + bytes : count_of(e, who) + 1, sum);
+        if (!freed)
+            freed = oldest_of(e, who);
+        if (!freed)
             return orb_fail(err, ORB_E_BUSY,
                             "%u long values of %zu bytes are being read; at most %u of %u bytes "
                             "together: ask again when some were",
                             count_of(e, NULL), bytes_of(e, NULL), ENGINE_MAX_DUMPS,
                             ENGINE_DUMP_BYTES);
-        dump_free(goes);
+        dump_free(freed);
     }
     return 0;
 }

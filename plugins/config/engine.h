@@ -69,7 +69,7 @@ struct engine_caller {
     const char *name;
     const char *const *grants; /* capabilities of a service, NULL ends; NULL: none */
     uint64_t opened_us;        /* when its connection or session was opened, monotonic */
-    uint64_t made_us;          /* when the token was made, which tells it from an earlier one; 0 */
+    uint64_t made_us; /* when the token was made, which distinguishes it from an earlier one; 0 */
 };
 
 /* schemas: reply of host@1 schemas. Loads the state directory, truncates a torn journal, undoes

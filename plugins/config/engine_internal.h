@@ -39,7 +39,7 @@
 #define ENGINE_JOBS_OF_ONE 8u /* identity: the others' commits have room */
 #define ENGINE_FOR_USERS 2u   /* one of so many candidates, or jobs, is no service's */
 #define ENGINE_MAX_DUMPS 128u
-#define ENGINE_DUMPS_OF_ONE 4u                 /* identity: then its oldest goes */
+#define ENGINE_DUMPS_OF_ONE 4u                 /* identity: then its oldest is freed */
 #define ENGINE_DUMP_BYTES (128u * 1024 * 1024) /* one may always be read */
 #define ENGINE_DUMP_IDLE_MS 30000u             /* not read on for so long, it may go */
 #define ENGINE_MAX_CONFIRM_S 86400u

@@ -201,11 +201,11 @@ static int replay(struct reading reading, struct orb_err *err)
         damage_found(store, pair.path, found.end, "%s", why.text);
     }
     check_pair(store, &pair, reading.voided, &found);
-    if (reading.goes_on && is_last) {
-        AUTO_FREE char *gone = files_journal_path(store, reading.goes_on);
+    if (reading.continues && is_last) {
+        AUTO_FREE char *gone = files_journal_path(store, reading.continues);
 
         store->damage.rotten = store->damage.lost = true;
-        damage_seen(store, reading.goes_on);
+        damage_seen(store, reading.continues);
         damage_found(store, gone, 0, "it is missing, and so is its second copy");
     }
     if (found.tail && !found.taken_over && !found.closed)

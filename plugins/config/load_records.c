@@ -156,10 +156,10 @@ int load_records_add(void *arg, uint64_t offset, const char *text, size_t len, s
              s->list[s->count - 1].revision == number_of(record, "rev"))
         s->list[s->count - 1].confirmed = true;
     else if (!strcmp(state, "continued"))
-        reading->goes_on = number_of(record, "rev");
+        reading->continues = number_of(record, "rev");
     else if (strcmp(state, "confirmed"))
         return orb_fail(err, ORB_E_INVALID, "a record \"%.20s\", unknown to this version", state);
-    return reading->goes_on > 0;
+    return reading->continues > 0;
 }
 
 int load_records_note(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)

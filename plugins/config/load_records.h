@@ -12,8 +12,8 @@ struct reading {
     uint64_t at; /* the revision that was read last */
     struct later later;
     bool replay;
-    bool voided;      /* ended at a commit that was refused */
-    uint64_t goes_on; /* number of the journal that continues, from its last record; 0: none */
+    bool voided;        /* ended at a commit that was refused */
+    uint64_t continues; /* number of the journal that continues, from its last record; 0: none */
 };
 
 /* arg: the struct reading. Adds one record, which begins at offset. 0; 1 where the journal ends

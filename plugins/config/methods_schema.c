@@ -79,7 +79,7 @@ static json_t *names_at(const struct ask *ask, const char *path, const char *pre
 
 /* ---- what x-orb-offer lists ---- */
 
-/* What is offered, and where it goes. */
+/* What is offered, and where it is sent. */
 struct offers {
     const struct ask *ask;
     const struct part *part;
@@ -87,7 +87,7 @@ struct offers {
     json_t *names;
 };
 
-/* One more than are told tells that there are more. */
+/* One more than are listed shows that there are more. */
 static bool is_full(const struct offers *o)
 {
     return json_array_size(o->names) > MAX_NAMES;

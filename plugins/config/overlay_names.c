@@ -13,7 +13,7 @@ struct names {
     size_t most;
 };
 
-static bool wants_name(const struct names *names, const char *name)
+static bool needs_name(const struct names *names, const char *name)
 {
     return !strncmp(name, names->prefix, strlen(names->prefix));
 }
@@ -31,7 +31,7 @@ static void add_names(const struct names *names, json_t *value, const struct ove
 
         if (json_array_size(names->list) >= names->most)
             return;
-        if (wants_name(names, key)) {
+        if (needs_name(names, key)) {
             buf_adds(&at, path);
             buf_add_pointer(&at, key);
         }
@@ -61,7 +61,7 @@ json_t *overlay_names(const struct overlay *o, const json_t *base, const char *p
         AUTO_FREE char *name = overlay_token_name(at + depth + 1, len);
         AUTO_FREE char *child = xstrndup(at, depth + 1 + len);
 
-        if (wants_name(&names, name) && !json_object_get(old, name) && overlay_has(o, base, child))
+        if (needs_name(&names, name) && !json_object_get(old, name) && overlay_has(o, base, child))
             json_array_append_new(names.list, json_string(name));
         while (first < end && overlay_path_under(o->list[first].path, child))
             first++;

@@ -283,7 +283,7 @@ void changeset_describe(const struct changeset_item *item, const cJSON *tree, ch
     there = item->kind == CHANGESET_DEFAULT ||
             cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key);
     snprintf(to, size, "%s%s%s %s", kinds[item->kind].word, *item->key ? " " : "", item->key,
-             there ? (item->unchanged ? "gets another description" : "changes") : "goes");
+             there ? (item->unchanged ? "gets another description" : "changes") : "is removed");
     if (there && !item->unchanged && item->kind != CHANGESET_DEFAULT &&
         item->kind != CHANGESET_PORT)
         services_describe(cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key),

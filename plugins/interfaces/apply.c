@@ -1,7 +1,7 @@
 /* Applies /interfaces: see apply.h. The order matters: settings first (without promote_secondaries
  * IPv4 loses secondaries with their primary), then all removals (an address may move between
- * links), then MTU and state (IPv6 loses its addresses when a link goes down), then links are read
- * again, missing addresses added, and the order corrected. */
+ * links), then MTU and state (IPv6 loses its addresses when a link is set down), then links are
+ * read again, missing addresses added, and the order corrected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

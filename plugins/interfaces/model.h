@@ -37,10 +37,10 @@ struct desired_list {
     struct misfits left_out; /* what was wrong and is not in items */
 };
 
-/* Parses the /interfaces part (NULL: nothing configured) into *wants (all zero; also valid after a
- * failure). Errors (ORB_E_VETO) have the path and cover all that can be checked without the kernel:
- * addresses, duplicates, overlaps. tolerant: invalid parts are left out and recorded in left_out
- * instead: for a stored configuration, which an earlier version may have accepted. */
+/* Parses the /interfaces part (NULL: nothing configured) into *desired (all zero; also valid after
+ * a failure). Errors (ORB_E_VETO) have the path and cover all that can be checked without the
+ * kernel: addresses, duplicates, overlaps. tolerant: invalid parts are left out and recorded in
+ * left_out instead: for a stored configuration, which an earlier version may have accepted. */
 int model_read(const cJSON *interfaces, bool tolerant, struct desired_list *desired_list,
                struct orb_err *err);
 void model_fini(struct desired_list *desired_list);

@@ -1,7 +1,7 @@
 /* The routing service: static routes of /routing/static. It also reads /interfaces, because a
  * change there may make a next hop unreachable (refused) and because the kernel silently drops
- * routes when a link goes down or loses its address: after events they are restored within 50 ms of
- * the last one. What cannot be applied at present does not affect others: it is a problem of the
+ * routes when a link is set down or loses its address: after events they are restored within 50 ms
+ * of the last one. What cannot be applied at present does not affect others: it is a problem of the
  * service, and is tried again after the kernel's events and at growing intervals. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>

@@ -80,20 +80,20 @@ static void try_firewall(const cJSON *tree)
 static void try_interfaces(const cJSON *interfaces)
 {
     const struct misfits *left_out;
-    struct desired_list wants = {0};
+    struct desired_list desired = {0};
     struct orb_err err = {0};
-    int r = model_read(interfaces, false, &wants, &err);
+    int r = model_read(interfaces, false, &desired, &err);
 
     refused_well(r, &err);
-    model_fini(&wants);
-    left_out = &wants.left_out;
-    if (model_read(interfaces, true, &wants, NULL) < 0 || (left_out->count > 0) != (r < 0))
+    model_fini(&desired);
+    left_out = &desired.left_out;
+    if (model_read(interfaces, true, &desired, NULL) < 0 || (left_out->count > 0) != (r < 0))
         abort();
     for (unsigned i = 0; i < left_out->count; i++) {
         if (left_out->items[i].path[0] != '/' || !left_out->items[i].what[0])
             abort();
     }
-    model_fini(&wants);
+    model_fini(&desired);
 }
 
 static void try_routes(const cJSON *routing)

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* What people are shown of it: no longer than masks make it, and the same when masked again. */
+/* What users are shown of it: no longer than masks make it, and the same when masked again. */
 static void mask(const struct schema *schema, json_t *tree, size_t len)
 {
     AUTO(json_t) json_t *shown = schema_secret_mask(schema, "", json_incref(tree), "********");

@@ -33,7 +33,7 @@ TEST(the_contract_of_the_example_compiles)
     package_check_contract("greeter");
 }
 
-TEST(the_example_greets_and_tells)
+TEST(the_example_greets_and_reports)
 {
     struct fakehost h;
 
@@ -43,7 +43,7 @@ TEST(the_example_greets_and_tells)
     fakehost_stop(&h);
 }
 
-TEST(the_example_follows_its_configuration_and_goes_back)
+TEST(the_example_follows_its_configuration_and_is_undone)
 {
     struct fakehost h;
     struct fakeframe f;

@@ -66,7 +66,7 @@ def awaited(seconds):
 
 
 def there(namespace, seconds=0):
-    """This thread goes there and comes back."""
+    """This thread enters it and returns."""
     with netspace.entered(namespace):
         return awaited(seconds)
 

@@ -19,7 +19,7 @@ static const char *ask(const char *method, const char *input)
 static void shows_nothing(const char *what)
 {
     if (strstr(in.text, TREE_OF_ANOTHER) || strstr(in.text, "acme-probe") ||
-        strstr(in.text, "a comment of people"))
+        strstr(in.text, "a comment of users"))
         shout("attack succeeded: %s shows %.150s", what, in.text);
 }
 
@@ -55,7 +55,7 @@ static void outside(void)
         }
 }
 
-static void of_people(void)
+static void of_users(void)
 {
     static const char *const calls[][2] = {
         {"load-part", "{\"offset\":0,\"data\":\"{}\",\"last\":true,\"mode\":\"replace\"}"},
@@ -93,7 +93,7 @@ void g_authority(void)
 {
     ready();
     outside();
-    of_people();
+    of_users();
     cut_down();
     /* The control: what it was granted it gets. */
     if (strcmp(ask("attach", "{\"paths\":[\"" OWN "\"]}"), "ok"))

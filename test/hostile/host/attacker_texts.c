@@ -1,4 +1,4 @@
-/* Texts that end up in front of people and their tools, contracts and files as weapons. */
+/* Texts that end up in front of users and their tools, contracts and files as weapons. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 #include "test/hostile/host/attacker.h"
 
-/* ---- words that end up in front of people and their tools ---- */
+/* ---- words that end up in front of users and their tools ---- */
 
 void w_log(void)
 {

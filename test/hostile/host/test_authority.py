@@ -30,7 +30,7 @@ GRANTS = {
 }
 
 
-def commit(box, *edits, comment="a comment of people"):
+def commit(box, *edits, comment="a comment of users"):
     """By the local root; edits: (path, value), None deletes. Raises Refused."""
     c = Client(f"{box.dir}/run/control.sock", timeout=60)
     try:

@@ -301,7 +301,7 @@ def is_denied(box, other, agent, what, method, given):
     measured(other, what, lambda: seen.add(agent.asks("config@1", method, given)))
     for code, text in seen:
         expect(code in ("denied", "schema", "invalid", "not-found"), f"{method} {given}: {code} {text}")
-        expect(SECRET not in text, f"the refusal tells: {text}")
+        expect(SECRET not in text, f"the refusal has it: {text}")
     expect(agent.asks("config@1", "get", {"path": f"/{AGENT}"})[0] == "ok", "control: it may not read its own")
 
 

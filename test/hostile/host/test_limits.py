@@ -23,7 +23,7 @@ GRANTS = {"v-thief": [PORT], **{name: ["fs.state"] for name in (*FILLERS, "v-sta
 for name in GRANTS:  # without its own part of the configuration a package ends at once, whatever it did until then
     GRANTS[name].append(f"config.read:/{name}")
 
-# A user without privileges who wants the port, by every way to bind it; each line: what it got.
+# A user without privileges that tries to bind the port, by every way to bind it; each line: what it got.
 THIEF = """
 import os, socket, sys, time
 os.setgid(65534); os.setuid(65534)
@@ -172,7 +172,7 @@ def stays_below(box):
         with open(f"/proc/{pid}/stat") as f:
             return f.read().rsplit(")", 1)[1].split()[0]
     box.until(20, lambda: any(letter() == "T" for _ in range(500)), "it is stopped while it is counted, now and then")
-    box.until(5, lambda: letter() in "SR", "and goes on")
+    box.until(5, lambda: letter() in "SR", "and continues")
     expect(not box.json("service", "show", "v-state-files", "crashes")["crashes"], "it was ended")
     box.ctl("service", "stop", "v-state-files")
 

@@ -133,7 +133,7 @@ def emptied():
 
 def events_before_the_configuration():
     """Services that do not have their configuration yet leave what the daemon before put, whatever the kernel
-    tells them meanwhile."""
+    reports meanwhile."""
     with Box("early") as box:
         box.begin()
         box.ctl("config", "set", "routing", "static", "198.51.100.0/24", "next-hops", "10.9.1.254", "{}")

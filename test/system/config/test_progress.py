@@ -117,7 +117,7 @@ def in_terminal():
         terminal.type("\x03")
         terminal.until("[l]eave")
         terminal.type("l\n")
-        terminal.until("the commit goes on")
+        terminal.until("the commit continues")
         left = terminal.status()
         while box.call("config", "get", {"path": ""})["value"].get("work", {}).get("steps") != 20:
             box.call("config", "history", {"limit": 1})
@@ -129,7 +129,7 @@ def in_terminal():
         return canceled, "work" in tree, left, terminal.status()
 
 
-COMMITS = {"goes-on": ({}, False), "silent": ({}, True), "too-long": ({"progress-ms": (SILENT_S + 1) * 1000}, False)}
+COMMITS = {"continues": ({}, False), "silent": ({}, True), "too-long": ({"progress-ms": (SILENT_S + 1) * 1000}, False)}
 results = {}
 
 
@@ -153,8 +153,8 @@ def result(name):
     return results[name]
 
 
-def goes_on():
-    done, tree = result("goes-on")
+def continues():
+    done, tree = result("continues")
     expect(done.returncode == 0, f"commit: {done}")
     expect(tree["work"]["steps"] == STEPS, f"stored: {tree}")
     expect("it is being carried out" in done.stderr, f"nothing was reported while it took long: {done.stderr}")
@@ -175,8 +175,8 @@ def terminal_test():
 
 
 tap.test("a terminal has a bar of a commit that takes long, and Ctrl-C cancels it, leaves it, or waits on", terminal_test)
-tap.test("a prepare that reports it goes on may take longer than its deadline", goes_on)
+tap.test("a prepare that reports it continues may take longer than its deadline", continues)
 tap.test("one that reports nothing ends with its deadline", refused, "silent", f"did not answer prepare within {SILENT_S} s")
-tap.test("one that goes on for ever ends with its progress-ms", refused, "too-long", "was still at prepare after 11",
+tap.test("one that continues for ever ends with its progress-ms", refused, "too-long", "was still at prepare after 11",
          "progress-ms")
 tap.end()

@@ -168,7 +168,7 @@ static int load_other(bool netfilter, bool passes)
 }
 
 /* Another program at tcx of an interface or at netfilter, which lets nothing pass, or everything.
- * link: what the last call made; it goes with this process or with the next call. Without a place
+ * link: what the last call made; it ends with this process or with the next call. Without a place
  * that is all. elsewhere: in that network namespace. */
 static int other(int *link, const char *command, const char *where, struct orb_err *err)
 {

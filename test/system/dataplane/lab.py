@@ -1,5 +1,5 @@
 """Three namespaces, client - router - server, and dpctl in the router. Everything made here is named
-orbt-PID and goes away at the end, also after a failure."""
+orbt-PID and is removed at the end, also after a failure."""
 import atexit
 import json
 import os

@@ -1,4 +1,4 @@
-"""A UDP conversation that goes on in the background: a question each 10 ms from a fixed port, every answer noted
+"""A UDP conversation that continues in the background: a question each 10 ms from a fixed port, every answer noted
 with its time. Under test: when it stops, and which host answers."""
 import json
 import os

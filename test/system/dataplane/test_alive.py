@@ -43,7 +43,7 @@ def obeyed(mode, talk, when):
     lab.check(f"{mode}: {when}: what another program refuses stops",
               talk.stopped(time.monotonic(), within=WITHIN) is not None)
     nft("delete table inet others")
-    lab.check(f"{mode}: {when}: without it the conversation goes on", talk.flows() is not None)
+    lab.check(f"{mode}: {when}: without it the conversation continues", talk.flows() is not None)
 
 
 def held_up(mode, talk):
@@ -64,7 +64,7 @@ def fast_packets(d):
 
 
 def locked(mode, talk):
-    """The network lock is held for longer than the fast path goes on without a heartbeat: reading events needs no lock."""
+    """The network lock is held for longer than the fast path continues without a heartbeat: reading events needs no lock."""
     d = L.dpctl()
     d.apply(lab.policy(mode, RULES))
     d.say("tend")
@@ -82,7 +82,7 @@ def locked(mode, talk):
     while talk.last()[1] < count + 50 and time.monotonic() < end:
         time.sleep(0.02)
     found = fast_packets(d) - before
-    lab.check(f"{mode}: the fast path goes on while the network lock is held: {found} packets beside 50 answers", found >= 40)
+    lab.check(f"{mode}: the fast path continues while the network lock is held: {found} packets beside 50 answers", found >= 40)
     obeyed(mode, talk, "the network lock is held")
     holder.stdin.close()
     holder.wait()
@@ -121,7 +121,7 @@ def overrun(mode, talk, d):
     found = d.status()["ports"]["r0"]["hits"] - port["hits"], talk.last()[1] - count
     lab.check(f"{mode}: and obeyed: {found[0]} of {found[1]} packets on the fast path", found[0] == 0 and found[1] >= 20)
     L.run(L.router, ["tc", "qdisc", "del", "dev", "r0", "clsact"])
-    lab.check(f"{mode}: without it the conversation goes on, by the fast path", talk.flows() is not None and carried(d))
+    lab.check(f"{mode}: without it the conversation continues, by the fast path", talk.flows() is not None and carried(d))
 
 
 def lost():

@@ -155,7 +155,7 @@ while True:
 """
 MORE = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('10.200.2.2', 5099))\n" \
     "for i in range(20): s.sendto(b'y' * 10, ('10.200.2.77', 4400)); time.sleep(0.005)"
-L.run(L.client, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])  # what comes there for others goes no further
+L.run(L.client, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])  # what comes there for others is not forwarded
 for mode in ("off", "tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(lab.policy(mode, RULES))
@@ -179,7 +179,7 @@ for mode in ("off", "tcx", "xdp"):
     d.say("destroy")
     d.kill()
 
-# A connection whose rule is gone goes on where another rule allows it, and counts nowhere.
+# A connection whose rule is gone continues where another rule allows it, and counts nowhere.
 for mode in ("tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(lab.policy(mode, RULES))

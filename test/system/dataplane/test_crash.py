@@ -159,14 +159,14 @@ for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HA
         pass  # its standard input ends now, and it is whole
     count, _, how, _ = result(talk)
     lab.check(f"{mode}: a connection the new policy refuses is cut off ({count} round trips)", how == "cut")
-    lab.check(f"{mode}: generation goes up by one", d.status()["generation"] == generation + 1)
+    lab.check(f"{mode}: generation rises by one", d.status()["generation"] == generation + 1)
     d.say("revert")
     lab.check(f"{mode}: after revert it may connect again", L.talk("tcp", V4, 5000, 3)[0] == 3)
     d.say("destroy")
     d.kill()
 
 def late():
-    """The programs of a hook are there when a port wants it; what cannot be loaded refuses no policy."""
+    """The programs of a hook are there when a port needs it; what cannot be loaded refuses no policy."""
     pins = lambda: {n[5:] for n in os.listdir(L.bpffs) if n.startswith("prog_")}  # noqa: E731
     d = L.dpctl()
     lab.check(f"no port, no program of a hook: {pins()}", pins() == {"beat", "probe"})
@@ -182,7 +182,7 @@ def late():
     lab.check(f"the next policy tries again: {d.status()['ports']['r0']}",
               d.status()["ports"]["r0"]["mode"] == "tcx" and pins() == {"beat", "probe", "tcx"})
     d.apply(lab.policy("xdp", ALLOW))
-    lab.check("XDP's when a port wants it", d.status()["ports"]["r0"]["mode"] == "xdp"
+    lab.check("XDP's when a port needs it", d.status()["ports"]["r0"]["mode"] == "xdp"
               and pins() == {"beat", "probe", "tcx", "xdp"})
     d.kill()
     programs = lambda: re.findall(r"xdp.* id (\d+)", lab.sh(f"ip netns exec {L.router} ip -d link show r0"))  # noqa: E731

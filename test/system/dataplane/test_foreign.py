@@ -1,5 +1,5 @@
 """Foreign state: tables, filters, disciplines and IPsec of other programs. A conversation that the fast path
-carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone.
+carries obeys each of them at once, as with the fast path off, and returns to the fast path when it is gone.
 
     test_foreign.py DPCTL [--netfilter] [MODE]...
 
@@ -86,7 +86,7 @@ def obeys(d, mode, talk, what):
     found = kinds(d)
     lab.check(f"{mode}: and the metric: {found}", mode == "off" or kind_of(what) in found)
     go()
-    lab.check(f"{mode}: when it is gone the conversation goes on", talk.flows() is not None)
+    lab.check(f"{mode}: when it is gone the conversation continues", talk.flows() is not None)
     lab.check(f"{mode}: by the fast path, without a reason {reasons(d)}",
               back(d, mode) and why not in reasons(d))
 
@@ -120,7 +120,7 @@ def programs(d, mode, talk, places):
         lab.check(f"{mode}: a program, {where} {port}, is obeyed after {took if took is None else round(took, 2)} s",
                   took is not None and took < OBEYS)
         d.say(f"other-{where}")
-        lab.check(f"{mode}: without it the conversation goes on", talk.flows() is not None and back(d, mode))
+        lab.check(f"{mode}: without it the conversation continues", talk.flows() is not None and back(d, mode))
 
 
 # The client asks for a connection to itself (active FTP); another one is refused as before.

@@ -1,5 +1,5 @@
 """Flow entries are as current as the kernel's own state: uplinks that change under masquerade, routes by
-DSCP, the one packet in a while that really goes through the kernel, and a router that was replaced without notice."""
+DSCP, the one packet in a while that really takes the kernel's path, and a router that was replaced without notice."""
 import os
 import sys
 import time
@@ -87,7 +87,7 @@ def readdressed(mode, talks):
         readdress(old, new)
         for host, talk in talks.items():
             took = talk.flows(f"server fd00:200:2::{new}" if ":" in host else f"server 10.200.2.{new}", 120)
-            lab.check(f"{mode}: a masqueraded conversation to {host} goes on with the address .{new} after "
+            lab.check(f"{mode}: a masqueraded conversation to {host} continues with the address .{new} after "
                       f"{took if took is None else round(took, 2)} s", follows(mode, ("address", host), took))
 
 
@@ -98,7 +98,7 @@ def kernel_packets(d):
 
 
 def once_in_a_while(d, mode):
-    """One packet of each direction goes through the kernel when its time has come, and only one."""
+    """One packet of each direction takes the kernel's path when its time has come, and only one."""
     lab.check(f"{mode}: the fast path carries it", stream.carried(d))
     before = kernel_packets(d)
     d.say("age")
@@ -133,12 +133,12 @@ def by_more(mode):
         for what in pair:
             lab.sh(WAYS[what][2].format(r=L.router, word="add"))
             took = talks[what].flows("other", 120)
-            lab.check(f"{mode}: it goes the way of its {what} after {took if took is None else round(took, 2)} s",
+            lab.check(f"{mode}: it takes the way of its {what} after {took if took is None else round(took, 2)} s",
                       follows(mode, what, took))
         time.sleep(0.2)  # the point: the entry is looked up again
         for what in pair:
             shown = talks[what].last()[2]
-            lab.check(f"{mode}: and goes on there", shown.startswith("other"))
+            lab.check(f"{mode}: and continues there", shown.startswith("other"))
             talks[what].close()
             lab.sh(WAYS[what][2].format(r=L.router, word="del"))
     lab.sh(f"ip -n {L.router} route flush table 100; ip -n {L.router} -6 route flush table 100")

@@ -147,7 +147,7 @@ def running(mode, policy):
     policy["rules"]["9"] = {"from": "local", "to": "wan", "protocol": "udp", "destination-ports": ["9"], "action": "drop"}
     d.apply(policy)
     got = {p: json.loads(child.communicate()[0])["got"] for p, child in children.items()}
-    lab.check(f"{mode}: what the appliance sends to itself goes on over a commit {got}", set(got.values()) == {150})
+    lab.check(f"{mode}: what the appliance sends to itself continues over a commit {got}", set(got.values()) == {150})
     policy["default"]["output"] = "accept"
     d.apply(policy)
     before = sent()
@@ -159,9 +159,9 @@ def running(mode, policy):
                                  "9": {**DNAT["9"], "translate-to": f"{S}:9003"}}
     d.apply(policy)
     got = json.loads(tcp.communicate()[0])["got"]
-    lab.check(f"{mode}: TCP ends when it goes elsewhere from now on ({got} messages)", 0 < got < ENDLESS)
+    lab.check(f"{mode}: TCP ends when it is sent elsewhere from now on ({got} messages)", 0 < got < ENDLESS)
     ports = (first + udp.communicate()[0]).split()
-    lab.check(f"{mode}: and UDP goes there {ports}", ports == ["9002", "9003"])
+    lab.check(f"{mode}: and UDP is sent there {ports}", ports == ["9002", "9003"])
     policy["destination-nat"] = {"1": DNAT["1"]}
     d.apply(policy)
     wrong = ask(L.router, {"its own service": (("tcp", WAN, 8081, 0, 5), (8081, WAN))})

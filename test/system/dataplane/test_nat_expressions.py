@@ -54,7 +54,7 @@ REFUSED = "Connection refused"  # by the router itself: nothing translated it
 MANY = 60
 # protocol, host, port, source port, messages: the port that answered, the source it saw, its port (0: any)
 ROWS = {
-    "the first of a range goes to the first": (("tcp", ROUTER, 8000, 0, MANY), (9000, HIDDEN, 0)),
+    "the first of a range is mapped to the first": (("tcp", ROUTER, 8000, 0, MANY), (9000, HIDDEN, 0)),
     "the second to the second": (("tcp", ROUTER, 8001, 0, MANY), (9001, HIDDEN, 0)),
     "the last to the last": (("tcp", ROUTER, 8002, 0, 5), (9002, HIDDEN, 0)),
     "of UDP, too": (("udp", ROUTER, 8001, 0, 5), (9001, HIDDEN, 0)),
@@ -62,7 +62,7 @@ ROWS = {
     "an IPv6 range is shifted": (("tcp", "fd00:200:1::1", 8001, 0, MANY), (9001, "fd00:200:2::1", 0)),
     "a list of ports keeps its ports": (("tcp", ROUTER, 443, 0, 5), (443, HIDDEN, 0)),
     "each of them": (("tcp", ROUTER, 80, 0, 5), (80, HIDDEN, 0)),
-    "one port goes to one": (("tcp", ROUTER, 9005, 0, MANY), (9006, HIDDEN, 0)),
+    "one port is mapped to one": (("tcp", ROUTER, 9005, 0, MANY), (9006, HIDDEN, 0)),
     "a range onto itself stays": (("udp", ROUTER, 9004, 0, 5), (9004, HIDDEN, 0)),
     "an explicit fold folds": (("tcp", ROUTER, 8104, 0, 5), (81, HIDDEN, 0)),
     "also from a list": (("tcp", ROUTER, 8200, 0, 5), (81, HIDDEN, 0)),

@@ -110,7 +110,7 @@ class Box:
         lab.check(f"{self.mode}: the reason and the kind are shown: {reply} {kinds}",
                   why in reply and kinds == ({kind} if kind else set()))
         go()
-        self.noticed(f"{what} that goes")
+        self.noticed(f"{what} that is removed")
         found, reply = self.fast(), self.reason("r0") + self.reason("r1")
         lab.check(f"{self.mode}: nothing is taken without it: {found} {reply}{self.kinds()}",
                   found == NONE and reply == "" and not self.kinds())

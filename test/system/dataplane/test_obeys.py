@@ -135,7 +135,7 @@ def kinds():
                                    r(f"ip neigh del {near} dev r1"), "-"),
         "the MTU of a link": (V4, 1350, r("ip link set r1 mtu 1300"), r("ip link set r1 mtu 1500"), "-"),
         "net.ipv6.conf.r1.mtu": (V6, 1350, r("sysctl -qw net.ipv6.conf.r1.mtu=1300"), r("sysctl -qw net.ipv6.conf.r1.mtu=1500"), "-"),
-        "an address that goes, and its network with it": (V4, 20, r("ip addr del 10.200.2.1/24 dev r1"),
+        "an address that is removed, and its network with it": (V4, 20, r("ip addr del 10.200.2.1/24 dev r1"),
                                                          r("ip addr add 10.200.2.1/24 dev r1", "ip route replace default via 10.200.2.2"), "-"),
     }
 
@@ -217,7 +217,7 @@ def short(d, mode):
     end, lost = time.monotonic() + 3, 0
     while time.monotonic() < end:
         lost += talk.ask(0.3) == "-"
-    lab.check(f"{mode}: it goes on while the other end sends, {lost} lost", lost == 0)
+    lab.check(f"{mode}: it continues while the other end sends, {lost} lost", lost == 0)
     end = time.monotonic() + GIVE_UP_S
     while str(PUSHED) in lab.sh(f"ip netns exec {L.router} conntrack -L -p udp 2>/dev/null") and time.monotonic() < end:
         time.sleep(0.1)

@@ -230,7 +230,7 @@ def invalid(mode, d, port):
     odd += [[4000, to, flags, 0] for to in (5010, 5011) for flags in (0, 3, 0x12)]  # of none
     odd += [[4001, to, 2, 0x5555] for to in (5010, 5011)]  # a wrong checksum begins nothing
     L.python(L.client, RAW, "10.200.1.2", S, json.dumps(odd))
-    lab.check(f"{mode}: a conversation goes on beside packets that are none of it", talk.stdout.readline() == "done\n")
+    lab.check(f"{mode}: a conversation continues beside packets that are none of it", talk.stdout.readline() == "done\n")
     L.python(L.client, RAW, "10.200.1.2", S, json.dumps([[4000, 5999, 2, 0]]))
     arrived = sorted(seen.stdout.read().split("\n")[:-1])
     want = sorted([*(f"4000 5010 {flags}" for flags in (0, 3, 0x12)), "4001 5010 2"])

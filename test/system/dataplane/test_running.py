@@ -138,9 +138,9 @@ AFTER_NAT = {
 # What runs, what answer it gets before, and after: "ends", "stays", or another answer. "resumes": ends
 # without a reset, so that it continues when the commit is undone.
 BOTH = {  # over IPv4 and IPv6
-    "another rule goes": ("tcp", 5001, "stays"), "another rule goes, UDP": ("udp", 5001, "stays"),
-    "its rule goes": ("tcp", 5002, "resumes"), "a rule before it refuses": ("tcp", 5003, "resumes"),
-    "its rule goes, UDP": ("udp", 5004, "ends"), "its address leaves the group": ("udp", 5005, "ends"),
+    "another rule is removed": ("tcp", 5001, "stays"), "another rule is removed, UDP": ("udp", 5001, "stays"),
+    "its rule is removed": ("tcp", 5002, "resumes"), "a rule before it refuses": ("tcp", 5003, "resumes"),
+    "its rule is removed, UDP": ("udp", 5004, "ends"), "its address leaves the group": ("udp", 5005, "ends"),
     "an address joins the group": ("udp", 5006, "stays"), "a rule rejects it": ("tcp", 5007, "reset"),
     "its rule gets another number": ("tcp", 5008, "stays"),
 }
@@ -167,11 +167,11 @@ ROWS.update({
     "IPv6 target": ("udp", ROUTER6, 8009, f"{S6} 5020", f"{S26} 5020"),
     "IPv6 target of TCP": ("tcp", ROUTER6, 8010, f"{S6} 5020", "reset"),
     "masquerade becomes an address": ("udp", S, 5030, f"{S} 5030 {HIDDEN}", f"{S} 5030 {SPECIAL}"),
-    "masquerade goes": ("udp", S, 5031, f"{S} 5031 {HIDDEN}", f"{S} 5031 {OWN}"),
+    "masquerade is removed": ("udp", S, 5031, f"{S} 5031 {HIDDEN}", f"{S} 5031 {OWN}"),
     "masquerade comes": ("udp", S, 5032, f"{S} 5032 {OWN}", f"{S} 5032 {HIDDEN}"),
     "an exception comes": ("udp", S, 5033, f"{S} 5033 {SPECIAL}", f"{S} 5033 {OWN}"),
     "an exception for another": ("udp", S2, 5033, f"{S2} 5033 {SPECIAL}", "stays"),
-    "masquerade of TCP goes": ("tcp", S, 5034, f"{S} 5034 {HIDDEN}", "reset"),
+    "masquerade of TCP is removed": ("tcp", S, 5034, f"{S} 5034 {HIDDEN}", "reset"),
     "masquerade by another entry": ("udp", S, 5035, f"{S} 5035 {HIDDEN}", "stays"),
     "masquerade of TCP by another entry": ("tcp", S, 5035, f"{S} 5035 {HIDDEN}", "stays"),
 })
@@ -220,7 +220,7 @@ def lossless(mode, talk, rows, when, least=5):
 
 def resumed(mode, talk, rows):
     names = [n for n, row in rows.items() if row[4] == "resumes"]
-    talk.until(f"{mode}: what a commit that is taken back ended goes on", flows, names)
+    talk.until(f"{mode}: what a commit that is taken back ended continues", flows, names)
 
 
 def ended_all(mode):
@@ -319,7 +319,7 @@ for mode in ("off", "tcx"):
     d.kill()
     d = L.dpctl()
     d.apply(two(OWN, {"5": {"from": "wan", "to": "lan", "action": "reject"}}))
-    talk.until(f"{mode}: what the routes do not show goes on", flows)
+    talk.until(f"{mode}: what the routes do not show continues", flows)
     lab.check(f"{mode}: and nothing was ended", json.loads(d.say("ended")) == {"refused": 0, "translated": 0})
     lossless(mode, talk, {n: (*row[:4], "stays") for n, row in FARS.items()}, "by commits about other zones")
     d.apply(two("10.200.1.3"))
@@ -349,7 +349,7 @@ lab.check(f"what was expected ends with it {marks(False)}", marks(False) == [10 
 d.apply(lab.policy("off", {"20": accept(2121), "30": accept(9999)}))
 lab.check(f"and stays so {marks(False)}", marks(False) == [10 | HELD, 10 | HELD, 20, 20])
 d.apply(lab.policy("off", {"10": accept(21), "20": accept(2121)}))
-lab.check(f"and goes on with it {marks(False)}", marks(False) == [10, 10, 20, 20])
+lab.check(f"and continues with it {marks(False)}", marks(False) == [10, 10, 20, 20])
 
 # ---- who is banned cannot fill conntrack with what is kept ----
 KEPT = 8192

@@ -71,7 +71,7 @@ def objects(word):
 
 
 def noticed(d, mode, number):
-    """No event tells of a setting: it is read within 100 ms, and conversations begun before may change their way."""
+    """No event reports a setting: it is read within 100 ms, and conversations begun before may change their way."""
     end = time.monotonic() + 60
     while mode != "off" and ("share a route" in d.status()["ports"]["r1"].get("reason", "")) != (number in LEFT):
         if time.monotonic() > end:
@@ -91,7 +91,7 @@ for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
         d.say("tend")
         for host in (V4, V6):
             before, ways = stream.hits(d), ask(host)
-            lab.check(f"{mode}: policy {number}: each conversation to {host} goes one way, by both of them: {' '.join(ways)}",
+            lab.check(f"{mode}: policy {number}: each conversation to {host} takes one way, by both of them: {' '.join(ways)}",
                       len(ways) == FLOWS and (set(ways) == {"server", "other"} if number == 1 else set(ways) <= {"server", "other"}))
             lab.check(f"{mode}: policy {number}: the fast path carried {stream.hits(d) - before} packets",
                       mode == "off" or number in (2, 3) or stream.hits(d) > before)  # one pair of addresses: one way, maybe not the way back

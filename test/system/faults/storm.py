@@ -15,9 +15,9 @@ class Storm:
     def __init__(self, box, seed, hosts_too=False):
         self.box, self.random = box, random.Random(seed)
         self.done = {}
-        self.actions = [(self.link_flaps, 4), (self.far_link_flaps, 4), (self.address_goes, 4),
-                        (self.mtu_changes, 2), (self.route_goes, 4), (self.route_is_replaced, 2),
-                        (self.neighbours_change, 3), (self.rules_are_flushed, 3), (self.program_goes, 2),
+        self.actions = [(self.link_flaps, 4), (self.far_link_flaps, 4), (self.address_is_removed, 4),
+                        (self.mtu_changes, 2), (self.route_is_removed, 4), (self.route_is_replaced, 2),
+                        (self.neighbours_change, 3), (self.rules_are_flushed, 3), (self.program_is_removed, 2),
                         (self.setting_changes, 2), (self.service_dies, 2), (self.commits, 4)]
         if hosts_too:
             self.actions.append((self.host_dies, 1))
@@ -41,7 +41,7 @@ class Storm:
         self.ip("link", "set", link, "down")
         self.ip("link", "set", link, "up")
 
-    def address_goes(self):
+    def address_is_removed(self):
         address, link = self.random.choice((("10.1.0.1/24", "lan0"), ("192.0.2.2/24", "wan0"),
                                             ("10.9.0.1/24", "lan0"), ("2001:db8:1::1/64", "lan0")))
         self.ip("addr", "del", address, "dev", link)
@@ -49,7 +49,7 @@ class Storm:
     def mtu_changes(self):
         self.ip("link", "set", "lan0", "mtu", str(self.random.choice((1280, 1492, 9000))))
 
-    def route_goes(self):
+    def route_is_removed(self):
         self.ip("route", "del", self.random.choice(("default", "10.50.0.0/16", "10.60.0.0/16")))
 
     def route_is_replaced(self):
@@ -66,7 +66,7 @@ class Storm:
                                    ("flush", "chain", "inet", "orbital", "forward")))
         run(*self.box.inside("nft", *what), check=False)
 
-    def program_goes(self):
+    def program_is_removed(self):
         links = glob.glob(f"{self.box.dir}/bpf/link_*")
         if links:
             try:

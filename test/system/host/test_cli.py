@@ -121,7 +121,7 @@ def stopped_by_hand(box):
 
 
 def in_flight(box):
-    """Requests of people that were not answered yet."""
+    """Requests of users that were not answered yet."""
     text = box.call("host@1", "metrics")["text"]
     return max((int(line.split()[-1]) for line in text.splitlines()
                 if line.startswith("orbital_ipc_peer_in_flight{") and 'peer="root"' in line), default=0)

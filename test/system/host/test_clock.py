@@ -160,7 +160,7 @@ def records_of_the_last_minutes(box):
         before = box.records("-n", "1")[0]["seq"]
         box.set_clock(jump)
         reply = box.until(5, lambda: box.records("--grep", "clock.set", "-n", "1")[0]["seq"] > before and
-                         box.records("--grep", "clock.set", "-n", "1")[0], "the log tells that the clock was set")
+                         box.records("--grep", "clock.set", "-n", "1")[0], "the log reports that the clock was set")
         expect(abs(reply["time-us"] / 1e6 - box.wall()) < 60, f"{reply}")
         numbers = [r["seq"] for r in box.records("--since", "20m")]
         expect(mark in numbers and numbers[-1] >= reply["seq"], f"at {box.ahead}: --since has lost what was before")
@@ -340,7 +340,7 @@ def tokens_that_expire(box):
     expect('"brief"' in status(brief), f"an hour too early: {status(brief)}")
     box.set_clock(13 * 3600)
     box.until(10, lambda: "this token (brief) expired on" in status(brief), "refused with the reason, though it had a session")
-    box.until(10, lambda: box.records("--audit", "--grep", "token-expired.*brief"), "the audit tells it")
+    box.until(10, lambda: box.records("--audit", "--grep", "token-expired.*brief"), "the audit has it")
     for ahead in (0, -YEARS):
         box.set_clock(ahead)
         expect("expired on" in status(brief), f"good again at {ahead}: {status(brief)}")
@@ -404,7 +404,7 @@ def nineteen_seventy():
         refused = box.ctl("token", "create", "early", "viewer", "--expires", "1d", ok=False)
         expect("the clock is not set" in refused.stderr, f"{refused}")
         box.ctl("token", "create", "early", "viewer")
-        box.until(10, lambda: "the clock is not set" in box.ctl("show", "health", ok=False).stdout, "health tells of it")
+        box.until(10, lambda: "the clock is not set" in box.ctl("show", "health", ok=False).stdout, "health reports it")
         crash(box)
         box.put("/acme-probe/greeting", "on trial")
         box.ctl("config", "commit", "--confirm", "600")
@@ -434,7 +434,7 @@ with Box(build, "clock") as appliance:
     for far, name in ((YEARS, "ten years on"), (-YEARS, "ten years back"), (3600 - time.time(), "to 1970")):
         tap.test(f"a commit is undone at its time: the clock {name}", confirmed_or_not, appliance, far)
     tap.test("revisions are in the order of their numbers", order_of_revisions, appliance)
-    tap.test("health tells since when by the clock of now", since_when, appliance)
+    tap.test("health reports since when by the clock of now", since_when, appliance)
     tap.test("the log's last minutes are that", records_of_the_last_minutes, appliance)
     tap.test("backoff and breaker take their time", breaker_and_backoff, appliance)
     tap.test("tokens, sessions and requests go on", sessions_and_requests, appliance)

@@ -305,7 +305,7 @@ def live(box, level, words, inject, heal):
     finally:
         heal(box)
     try:
-        box.until(20, lambda: not box.reason(level, *words), "the reason goes")
+        box.until(20, lambda: not box.reason(level, *words), "the reason is removed")
     except Failed as e:
         raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
     box.fine()
@@ -578,7 +578,7 @@ def told(box):
     box.until(10, lambda: readyz(box)[0] == 200, "/readyz is 200 when mended")  # an answer is kept for a fifth of a second
 
 
-def lists_what_it_goes_without(box):
+def lists_what_is_missing(box):
     """A machine without cgroups to use, BPF's type information and files: all of it is named, with the reason."""
     box.ctl("dataplane", "detach", "--yes")  # else the programs of before are used as they are
     box.kill(signal.SIGTERM)
@@ -644,7 +644,7 @@ def connections_full(box):
         allow(1)
         box.until(30, lambda: box.reason("degraded", "table of connections is"), "show health reports it")
         allow(1000000)
-        box.until(30, lambda: not box.reason("degraded", "table of connections is"), "the reason goes")
+        box.until(30, lambda: not box.reason("degraded", "table of connections is"), "the reason is removed")
     finally:
         run("ip", "-n", box.far, "addr", "del", "10.1.0.9/24", "dev", "far-lan0", check=False)
         box.kill(signal.SIGTERM)
@@ -661,7 +661,7 @@ def clock_unset(box):
     try:
         box.until(30, lambda: box.reason("degraded", "the clock is not set", "set the clock"), "show health reports it")
         os.unlink(old)
-        box.until(30, lambda: not box.reason("degraded", "the clock is not set"), "the reason goes")
+        box.until(30, lambda: not box.reason("degraded", "the clock is not set"), "the reason is removed")
         box.fine()
     finally:
         box.kill(signal.SIGTERM)
@@ -725,8 +725,8 @@ with Box("health") as box:
                            ("degraded: the clock is not set", clock_unset)):
         if wanted(name):
             tap.test(name, alone, function, box)
-    if wanted("goes without"):
-        tap.test("show boot lists what the machine does not give", lists_what_it_goes_without, box)
+    if wanted("does without"):
+        tap.test("show boot lists what the machine does not give", lists_what_is_missing, box)
     if wanted("crowd"):
         tap.test("packages above the limit are named", names_all_it_refused, box)
     box.kill(signal.SIGTERM)

@@ -259,7 +259,7 @@ with Appliance(build, "host") as box:
     tap.test("one that keeps crashing is opened by the breaker, alone", breaker, box)
     tap.test("threads of a package reach its loop", threads, box)
     tap.test("a flood of logs is dropped, counted, and hurts no other service", flood, box)
-    tap.test("the config service killed loses nothing and goes on", config_killed, box)
+    tap.test("the config service killed loses nothing and continues", config_killed, box)
     tap.test("crashes cost no descriptor of the host", no_descriptor_is_lost, box)
     tap.test("a host that was stopped for a while kills no worker", stopped_host_does_not_kill, box)
     tap.test("the host killed takes its workers along and comes back with the configuration", killed_host, box)

@@ -200,7 +200,7 @@ def full_disk():
                     json.loads(line)
         os.unlink(filler)
         box.ctl("service", "start", "nosuch", ok=False)
-        box.until(10, lambda: "log.written-again" in open(f"{box.dir}/state/log.jsonl").read(), "it goes on")
+        box.until(10, lambda: "log.written-again" in open(f"{box.dir}/state/log.jsonl").read(), "it continues")
         box.until(10, lambda: "No space left" not in box.ctl("show", "health", ok=False).stdout, "health is updated")
         expect("orbital_log_not_written 0" in box.json("metrics")["text"], "written again")
 
@@ -270,11 +270,11 @@ def taken_away():
         os.unlink(path)
         made = iter(range(1000))
 
-        def goes_on():
+        def continues():
             name = f"after{next(made)}"
             box.ctl("token", "create", name, "viewer")
             return os.path.exists(path) and f"after{int(name[5:]) - 1}" in open(path).read()
-        box.until(30, goes_on, "the log goes on")
+        box.until(30, continues, "the log continues")
         os.rename(f"{box.dir}/state", f"{box.dir}/kept")
         box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is reported")
         os.mkdir(f"{box.dir}/state")
@@ -291,7 +291,7 @@ with Appliance(build, "logs") as appliance:
     tap.test("time, run, pattern and number choose records", chosen, appliance)
     tap.test("damaged lines are counted, a torn one is cut off", damaged, appliance)
     tap.test("levels of the configuration count at once", levels, appliance)
-    tap.test("following goes on over restarts, nothing lost or twice", followed, appliance)
+    tap.test("following continues over restarts, nothing lost or twice", followed, appliance)
     tap.test("crash reports outlive the daemon", crashes, appliance)
     tap.test("scrapes are no records", scrapes, appliance)
 tap.test("a full disk has whole lines or none, and it is reported", full_disk)

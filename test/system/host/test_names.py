@@ -66,7 +66,7 @@ def waits(box):
     out, err = client.communicate(timeout=60)
     expect(client.returncode == 0 and "routing" in out, f"ada is not served: {err}")
     box.until(5, lambda: not any("user database" in r["what"] for r in box.json_of("show", "health")["reasons"]),
-              "the reason goes")
+              "the reason is removed")
 
 
 def is_known(box):
@@ -137,7 +137,7 @@ with Box(build, "names") as box:
     os.mkdir(f"{box.dir}/run")
     os.chmod(f"{box.dir}/run", 0o755)  # as systemd makes it
     tap.test("a start does not wait for the user database, and nor does root", starts, box)
-    tap.test("a user waits for the lookup, health reports it, everything else goes on", waits, box)
+    tap.test("a user waits for the lookup, health reports it, everything else continues", waits, box)
     tap.test("a name that is known is not asked for again", is_known, box)
     tap.test("many numbers of one user push no name out", stays_known, box)
     tap.test("the daemon ends while a client still waits", ends, box)

@@ -491,7 +491,7 @@ tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and reported", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
 tap.test("connections that wait for their end keep no daemon from its port", closed_connections)
-tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)
+tap.test("a start that continues is waited for, one that hangs is not", slow_starts)
 tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
 if not ASAN:

@@ -60,7 +60,7 @@ def comes(box, before):
     expect(any(s["name"] == "aaa-first" for s in box.json("show", "services")["services"]), "the new package is not there")
 
 
-def goes(box, before):
+def removed(box, before):
     shutil.rmtree(f"{box.dir}/packages/api")
     again(box)
     same(box, before, "api")
@@ -113,7 +113,7 @@ with Appliance(build, "uids", links=[("lan0", "far0")]) as box:
         box.ctl("config", "commit")
         first = picture(box)
         tap.test("a package that comes alphabetically first changes no uid and no owner", comes, box, first)
-        tap.test("a package that goes, and comes back, neither", goes, box, first)
+        tap.test("a package that is removed, and comes back, neither", removed, box, first)
         tap.test("the file of uids gone, empty or spoilt: the owners say it", spoilt, box, first)
         tap.test("nothing can be written, and a package came: all run as before", read_only, box)
     finally:

@@ -56,7 +56,7 @@ def usable(ns, address):
     return [a.get("tentative", False) for a in found[0]["addr_info"] if a["local"] == address] == [False]
 
 
-def goes_on(talks, when):
+def continues(talks, when):
     """Each client, on its existing connection: a request now, an answer now."""
     for t in talks.values():
         t.stdin.write("go on\n")
@@ -112,14 +112,14 @@ def connections_go_on_while_their_address_moves():
                      for address in ("2001:db8:1::1", "10.1.0.1")}
             try:
                 assert all(t.stdout.readline() == "talks\n" for t in talks.values())
-                goes_on(talks, "before the first move")
+                continues(talks, "before the first move")
                 for n in range(2, 8):  # each new one comes behind, and the one that talks moves
                     others = [f"2001:db8:1::{i}/64" for i in range(2, n)]
                     for order in (["2001:db8:1::1/64", *others, "10.1.0.7/24", "10.1.0.1/24"],
                                   [*others, "2001:db8:1::1/64", "10.1.0.1/24", "10.1.0.7/24"]):
                         commit(w, *order)
                         assert usable(ns, "2001:db8:1::1"), ns.ip("-6", "addr", "show", "dev", "dup0")
-                        goes_on(talks, f"after {order}")
+                        continues(talks, f"after {order}")
                 assert listed6(ns, "dup0")[-1] == "2001:db8:1::1", listed6(ns, "dup0")
                 for address, t in talks.items():
                     shown = t.communicate(timeout=60)[0].split()
@@ -162,7 +162,7 @@ def an_ipv6_address_of_another_length_makes_way():
         ns.batch(["addr del 2001:db8:1::1/64 dev lan0\n", "addr add 2001:db8:1::1/128 dev lan0\n"])
         eventually(lambda: ns.addresses("lan0") == ["2001:db8:1::1/64"], "its length is back")
         w.until_quiet()
-        assert not w.problems and len(w.logs) < 20, "nothing goes round in circles"
+        assert not w.problems and len(w.logs) < 20, "nothing repeats itself"
         w.stop()
 
 

@@ -126,7 +126,7 @@ def detach(box):
             with open(note, "w", encoding="ascii") as file:
                 file.write(lines)
         box.ctl("dataplane", "detach", "--yes")
-        assert box.daemon.poll() is None, "the daemon goes on"
+        assert box.daemon.poll() is None, "the daemon continues"
         assert box.sysctl("net.ipv4.ip_forward") == "1", "what another boot noted is not taken"
     box.ctl("dataplane", "enable")
     box.until(10, box.right, "and again")

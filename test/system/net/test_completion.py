@@ -66,7 +66,7 @@ def everything_is_described(box):
         if shown["members"] or shown.get("map") or shown.get("type") == "boolean":
             continue
         items = shown.get("items") if isinstance(shown.get("items"), dict) else {}
-        bounded = "maxLength" in shown and "description" in shown  # a text for people
+        bounded = "maxLength" in shown and "description" in shown  # a text for users
         expect(VALUE & (shown.keys() | items.keys()) or bounded or shown.get("type") == "array",
                f"{pointer} does not say what it takes: {shown}")
         expect("pattern" not in shown or "x-orb-expected" in shown, f"{pointer} has a pattern without words")

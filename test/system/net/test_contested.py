@@ -59,7 +59,7 @@ def one_before_ours_at_start_loses_the_place_too():
         w.stop()
 
 
-def a_route_of_ours_that_goes_while_another_precedes_it_is_the_one_that_goes():
+def of_two_routes_the_one_of_ours_is_removed():
     box = Box(FOUR)
     with box as (ns, w):
         w.kill()
@@ -194,7 +194,7 @@ def a_peer_of_a_foreign_address_may_be_a_next_hop():
 main([a_flushed_table_gets_the_networks_of_our_addresses_back,
       a_default_route_by_router_advertisement_follows_ours,
       a_peer_of_a_foreign_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
-      a_route_of_ours_that_goes_while_another_precedes_it_is_the_one_that_goes,
+      of_two_routes_the_one_of_ours_is_removed,
       a_route_that_another_program_keeps_replacing_is_reported, next_hops_that_are_taken_or_joined_are_put_right,
       a_nexthop_object_in_place_of_ours_loses_it,
       routes_for_a_tos_or_a_source_conflict_with_none])

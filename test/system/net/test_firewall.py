@@ -139,7 +139,7 @@ def one_changed_rule_is_sent_alone():
                            ("check", {"tx": 2}), ("apply", {"tx": 2})], w.calls
         assert plan == ["rule 20 changes"], plan
         w.calls.clear()
-        assert w.patch([{"op": "delete", "path": "/firewall/rules/20"}]) == ["rule 20 goes"]
+        assert w.patch([{"op": "delete", "path": "/firewall/rules/20"}]) == ["rule 20 is removed"]
         assert list(plane.running["rules"]) == ["10"]
         plan = w.patch([set_at("/firewall/rules/10/destination-ports", ["https", "!domain", 99])])
         assert plan == ["rule 10 changes (https is 443, domain is 53)"], plan

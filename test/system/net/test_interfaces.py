@@ -48,7 +48,7 @@ def an_address_moves_between_links_and_lengths():
         w.stop()
 
 
-def an_applied_change_goes_back():
+def an_applied_change_is_undone():
     before = {"lan0": {"addresses": ["10.1.0.1/24"], "mtu": 1400}}
     with Box(dict(before)) as (ns, w):
         w.commit(interfaces={"wan0": {"addresses": ["10.1.0.1/24"]}})
@@ -125,7 +125,7 @@ def lost_addresses_come_back_and_link_events_are_published():
         w.until(lambda f: ("link", {"name": "lan0", "up": True, "carrier": True}) in w.events)
         ns.ip("link", "set", "lan0", "down")
         w.until(lambda f: ("link", {"name": "lan0", "up": False, "carrier": False}) in w.events)
-        assert ns.addresses("lan0") == ["10.1.0.1/24"], "IPv6 goes with a link that is down"
+        assert ns.addresses("lan0") == ["10.1.0.1/24"], "IPv6 addresses are lost with a link that is down"
         ns.ip("link", "set", "lan0", "up")
         w.logged("interfaces.repaired")
         assert ns.addresses("lan0") == ["10.1.0.1/24", "2001:db8::1/64"]
@@ -338,7 +338,7 @@ def links_that_come_and_go_refuse_no_commit_and_stop_no_repair():
 
 
 main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
-      an_address_moves_between_links_and_lengths, an_applied_change_goes_back,
+      an_address_moves_between_links_and_lengths, an_applied_change_is_undone,
       a_restart_removes_what_left_meanwhile_and_nothing_else,
       wrong_configurations_are_refused_with_path_and_reason,
       an_absent_link_degrades_the_start_and_is_configured_when_it_appears,

@@ -38,7 +38,7 @@ UP = [(None, "wan1"), ("100.64.0.1", "wan1"), ("192.0.2.1", "wan0"),
       (None, "wan1"), ("2001:db8:99::1", "wan1"), ("fe80::1", "wan0")]
 
 
-def each_kind_in_a_table_goes_and_comes_with_its_uplink():
+def each_kind_in_a_table_is_removed_and_added_with_its_uplink():
     with Box({}, UPLINKS) as (ns, w):
         ns.sysctl("net.ipv4.ip_forward", "1")
         ns.sysctl("net.ipv6.conf.all.forwarding", "1")
@@ -106,5 +106,5 @@ def a_next_hop_that_becomes_a_neighbour_is_used_then_and_left_when_it_is_none():
         w.stop()
 
 
-main([each_kind_in_a_table_goes_and_comes_with_its_uplink, the_same_metric_twice_is_one_route_of_two_next_hops,
+main([each_kind_in_a_table_is_removed_and_added_with_its_uplink, the_same_metric_twice_is_one_route_of_two_next_hops,
       a_next_hop_that_becomes_a_neighbour_is_used_then_and_left_when_it_is_none])

@@ -43,7 +43,7 @@ def the_loopback_link_is_kept_up():
         w.stop()
 
 
-def what_links_were_goes_with_them_to_another_name():
+def what_links_were_follows_them_to_another_name():
     with Box({"lan0": {"mtu": 1400}, "wan0": {"enabled": False}}) as (ns, w):
         lan, wan = ns.link("lan0")["ifindex"], ns.link("wan0")["ifindex"]
 
@@ -65,4 +65,4 @@ def what_links_were_goes_with_them_to_another_name():
         w.stop()
 
 
-main([flushed_local_routes_are_put_back, the_loopback_link_is_kept_up, what_links_were_goes_with_them_to_another_name])
+main([flushed_local_routes_are_put_back, the_loopback_link_is_kept_up, what_links_were_follows_them_to_another_name])

@@ -95,7 +95,7 @@ def rules_of_others_stay_and_ours_come_back():
         ns.ip("-6", "rule", "del", "priority", "20")
         eventually(lambda: len(rules(ns, "-6")) == 1, "a deleted half is back", 2)
         ns.ip("rule", "add", "from", "10.66.0.0/16", "blackhole", "priority", "99", "protocol", "201")
-        eventually(lambda: len(rules(ns)) == 2, "what is not configured goes", 2)
+        eventually(lambda: len(rules(ns)) == 2, "what is not configured is removed", 2)
         # One that uses a number of Orbital's is reported, and no more.
         ns.ip("rule", "add", "from", "10.8.0.0/16", "table", "main", "priority", "20")
         assert "number 20" in w.until_problems(bool)["/routing/policy/20"]["what"]

@@ -90,11 +90,11 @@ def moves(box, mode):
         box.until(15, lambda: hits() > before + 20, "the fast path carries them")
     box.commit(mode, NEW)
     now = follow["udp"].stdout.readline().strip()
-    expect(now == NEW, f"UDP goes on with the new address: {now or box.state()}")
+    expect(now == NEW, f"UDP continues with the new address: {now or box.state()}")
     for child in follow.values():
         child.stdin.close()
     reply = {p: child.stdout.read().split() for p, child in follow.items()}
-    expect(reply["udp"] == ["end"], f"UDP goes on with one address: {reply}")
+    expect(reply["udp"] == ["end"], f"UDP continues with one address: {reply}")
     expect(reply["tcp"] == ["end"], f"TCP is never answered again, by whatever address: {reply}")
 
 

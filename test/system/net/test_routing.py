@@ -45,7 +45,7 @@ def routes_of_others_stay():
         w.stop()
 
 
-def an_applied_change_goes_back():
+def an_applied_change_is_undone():
     with Box({"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}}}}) as (ns, w):
         w.commit(routing={"static": {"10.20.0.0/16": {"next-hops": {"10.1.0.2": {}}}}})
         assert list(ns.routes()) == ["10.20.0.0/16"]
@@ -197,7 +197,7 @@ def list_shows_routes_ours_first():
 
 
 main([routes_of_both_families_follow_the_configuration, routes_of_others_stay,
-      an_applied_change_goes_back, a_restart_removes_what_left_meanwhile,
+      an_applied_change_is_undone, a_restart_removes_what_left_meanwhile,
       routes_the_kernel_dropped_come_back,
       an_unreachable_next_hop_at_start_degrades_and_is_made_later,
       wrong_configurations_are_refused_with_path_and_reason,

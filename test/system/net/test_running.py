@@ -100,7 +100,7 @@ with Box() as appliance:
     appliance.ctl("config", "commit")
     appliance.begin()
     appliance.flows("session", "query")
-    tap.test("a commit that is not confirmed: what it ended goes on", a_commit_that_is_not_confirmed, appliance)
+    tap.test("a commit that is not confirmed: what it ended continues", a_commit_that_is_not_confirmed, appliance)
     tap.test("services and the host restart beside other commits: nothing is lost", services_that_restart, appliance)
     tap.test("a member joins a group: its sessions end", a_member_joins_a_group, appliance)
 tap.end()

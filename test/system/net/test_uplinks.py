@@ -214,7 +214,7 @@ def a_foreign_route_in_the_place_of_ours_loses_it():
 def a_route_whose_place_was_taken_while_its_link_was_down_is_put_back():
     with Box({"10.20.0.0/16": {"next-hops": {"192.0.2.1": {}}}}, UPLINKS) as (ns, w):
         ns.ip("link", "set", "pwan0", "down")
-        eventually(lambda: not ns.routes(), "the route goes with its link")
+        eventually(lambda: not ns.routes(), "the route is removed with its link")
         ns.ip("route", "add", "10.20.0.0/16", "via", "10.1.0.66")
         ns.ip("link", "set", "pwan0", "up")
         eventually(lambda: ns.routes().get("10.20.0.0/16", {}).get("gateway") == "192.0.2.1", "the route is back")

@@ -88,7 +88,7 @@ def packets_take_the_way_of_their_rule(mode):
         # The rules change: so does the next packet of each flow.
         box.commit({"10": {"to": f"{SERVER}/32", "interface": "lan0", "table": "guests"}})
         for source in ("10.1.0.2", "10.1.0.200"):
-            box.until(5, lambda: box.way(source, 40001, 1) == ["isp1"], f"{source} goes by isp1 now")
+            box.until(5, lambda: box.way(source, 40001, 1) == ["isp1"], f"{source} takes isp1 now")
             shown = box.way(source, 40001, 20)
             expect(shown == ["isp1"] * 20, f"{source}: {shown}")
         box.commit({"10": {"from": "10.1.0.128/25", "blackhole": True}})

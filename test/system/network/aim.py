@@ -62,7 +62,7 @@ def rule(r, t, s):
 
 
 def translated(r, t, s):
-    """Source NAT that comes, goes or is another one, with exceptions."""
+    """Source NAT that is added, removed or replaced, with exceptions."""
     six = wire.is6(s["src"])
     to = "fd00:10::77" if six else "192.0.2.77"
     way = zone(s["dst"]) if zone(s["dst"]) in ZONES else "wan"
@@ -72,7 +72,7 @@ def translated(r, t, s):
 
 
 def target(r, t, s):
-    """Destination NAT of where it goes, else."""
+    """Destination NAT of where it is sent, else."""
     if s["proto"] not in ("tcp", "udp"):
         return {"dnat": {}}
     six = wire.is6(s["src"])
@@ -95,7 +95,7 @@ def untracked(r, t, s):
 
 
 def way(r, t, s):
-    """Another way for what goes there, comes from there, or for all of it."""
+    """Another way for what is sent there, comes from there, or for all of it."""
     six, kind = wire.is6(s["src"]), r.random()
     if kind < 0.4 or s["src"] == OWN:
         return {"uplink": 1 - t["uplink"]}
@@ -131,7 +131,7 @@ def less(r, t, s):
 
 
 def moved(r, t, s):
-    """Where it goes is of another zone."""
+    """Where it is sent is of another zone."""
     own = t["zones"]["dmz"]["interfaces"] == ["dmz0"]
     zones = PLAIN["zones"]
     return {"zones": {**t["zones"], "dmz": {**t["zones"]["dmz"], "interfaces": ["dmz0", "wan1"] if own else zones["dmz"]["interfaces"]},

@@ -4,7 +4,7 @@ import wire
 
 
 def table(name, family, body):
-    """A table of others, in place of one they had. nft wants the end of a block to be the end of a line."""
+    """A table of others, in place of one they had. nft needs the end of a block to be the end of a line."""
     body = body.replace("; } chain", ";\n}\nchain").replace("}; } chain", "};\n}\nchain")
     return f"nft -f - <<'X'\nadd table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{\n{body}\n}}\nX"
 
@@ -139,7 +139,7 @@ def devices(r, s, wan):
 
 
 def tunnels(r, s, wan):
-    """Ways out that are no port: what goes there is put into another packet, or into another frame."""
+    """Ways out that are no port: what is sent there is put into another packet, or into another frame."""
     six = wire.is6(s["src"])
     far = "fd00:99::1" if six else "10.99.0.1"
     # it neither reports groups of routers nor asks for routers

@@ -244,7 +244,7 @@ class Model:
         if new:
             self.ways[name] = way
         if way != REFUSED and self.ways.get(name) not in (way, REFUSED):
-            return ""  # another way out is no other policy: what runs goes on
+            return ""  # another way out is no other policy: what runs continues
         for arrived in trail:
             found = [(host, x.src, x.dst, x.dport) for host, x in arrived]
             if sends == REFUSED and found and self.ways.get(name):

@@ -162,7 +162,7 @@ def numbers(address, port):
 
 
 def data_of(control, how, port):
-    """Reports in the control conversation where data goes; (what was seen, the data conversation's spec or None)."""
+    """Reports in the control conversation where data is sent; (what was seen, the data conversation's spec or None)."""
     spec, six = control.spec, wire.is6(control.spec["src"])
     seen = []
     for text, answer in OPENING:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether the generator covers the configuration: each key, and each value of a list of words, that the schemas of the
 firewall, of routing and of interfaces have is in some script of many seeds, or here with the reason why not; and
-whether each fault to be planted (plants.py) still has its place, and whether what makes a script shorter tells differences
+whether each fault to be planted (plants.py) still has its place, and whether what makes a script shorter distinguishes differences
 from each other.
 
     test_words.py SOURCE"""

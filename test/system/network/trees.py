@@ -78,7 +78,7 @@ def log_limit(r):
 
 
 def noted(r, entry):
-    """An entry as people keep them: with a note, or switched off for now."""
+    """An entry as administrators keep them: with a note, or switched off for now."""
     if r.random() < 0.06:
         entry["description"] = r.choice(["for now", "\"all of it\"", "[1]"])
     if r.random() < 0.06:

@@ -205,7 +205,7 @@ class World:
         self.box.start()
 
     def settle_no_hosts(self):
-        """Who asks for them would be told after seconds that they are not there. A link that goes down forgets it."""
+        """Who asks for them would be told after seconds that they are not there. A link that is set down forgets it."""
         self.router("ip", "-force", "-batch", "-", check=False, stdin="".join(
             f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NO_HOST))
 

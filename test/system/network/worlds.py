@@ -45,7 +45,7 @@ class Worlds:
         return seen
 
     def stepped(self, step):
-        """What each world saw of it. Where it takes no waiting the first goes ahead, and tells the others how much to wait for."""
+        """What each world saw of it. Where it takes no waiting the first begins, and informs the others how much to wait for."""
         if step[0] in SLOW:
             off = self.all[0].off
             seen = self.each(lambda w: perform(w, step))

@@ -1,4 +1,4 @@
-/* cli/when: times as people write them. */
+/* cli/when: times as users write them. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,7 +30,7 @@ static void zone_is(const char *name)
     tzset();
 }
 
-TEST(times_mean_what_people_mean)
+TEST(times_mean_what_users_mean)
 {
     static const struct {
         const char *text;

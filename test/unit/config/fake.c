@@ -471,7 +471,8 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
     buf_addf(&f->trace, "%s.%s%s ", s->name, c->method,
              json_is_true(json_object_get(in, "applied")) ? "+" : "");
     if (mode == FAKE_OK) {
-        const char *text = phase == FAKE_PREPARE || (phase == FAKE_APPLY && s->tells) ? ok : "{}";
+        const char *text =
+            phase == FAKE_PREPARE || (phase == FAKE_APPLY && s->explains) ? ok : "{}";
         AUTO(buf) struct buf echo = {0};
 
         if (json_object_get(in, "question")) { /* it answers with the question */

@@ -27,7 +27,7 @@ struct fake_service {
     char name[16];
     char path[32];
     char secret[48];  /* another capability, "": none */
-    bool tells;       /* a step of its plan in apply, too */
+    bool explains;    /* a step of its plan in apply, too */
     char words[128];  /* of its plans and errors, "": some */
     const char *plan; /* a text for its plan, NULL: words */
     uint32_t peer;

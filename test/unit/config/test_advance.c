@@ -63,7 +63,7 @@ TEST(the_caller_is_shown_what_services_report_and_the_share_of_the_whole)
     ck_assert_str_eq(buf_str(&shown.lines), "firewall: prepare 25\n");
     engine_progress(f.engine, f.calls->arg, "counting", 50);
     engine_progress(f.engine, f.calls->arg, "waiting", -1);
-    engine_progress(f.engine, f.calls->arg, "", -1); /* it goes on, and that is all */
+    engine_progress(f.engine, f.calls->arg, "", -1); /* it continues, and that is all */
     ck_assert_str_eq(buf_str(&shown.lines), "firewall: prepare 25\nfirewall: counting 37\n"
                                             "firewall: waiting 37\n");
     ck_assert_ptr_eq(shown.req, f.awaited);

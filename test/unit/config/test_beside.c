@@ -175,7 +175,7 @@ TEST(a_service_that_attaches_to_much_delays_no_short_request)
 }
 
 /* The tree is not to change under it, and it follows the commit that it attached during. */
-TEST(a_service_that_goes_while_it_attaches_is_not_attached)
+TEST(a_service_that_ends_while_it_attaches_is_not_attached)
 {
     static const char *const grants[] = {"config.read:/firewall", NULL};
     static const char in[] = "{\"paths\":[\"/firewall\"]}";

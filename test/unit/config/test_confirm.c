@@ -98,7 +98,7 @@ TEST(a_restart_undoes_it_before_a_service_attaches)
     fake_free(&f);
 }
 
-TEST(the_undo_goes_through_although_a_service_refuses)
+TEST(the_undo_is_done_although_a_service_refuses)
 {
     enum fake_mode modes[] = {FAKE_ERROR, FAKE_GONE, FAKE_TIMEOUT, FAKE_AWAY};
 

@@ -316,7 +316,7 @@ static int add_old_record(void *arg, uint64_t offset, const char *text, size_t l
     return 0;
 }
 
-TEST(a_journal_of_the_first_format_is_read_and_goes_on)
+TEST(a_journal_of_the_first_format_is_read_and_continues)
 {
     struct fake f;
     AUTO_FREE char *before = NULL;

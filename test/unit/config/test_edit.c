@@ -462,7 +462,7 @@ TEST(a_value_too_big_for_a_frame_is_read_in_parts)
     fake_free(&f);
 }
 
-TEST(schema_tells_members_names_and_words)
+TEST(schema_has_members_names_and_words)
 {
     struct fake f;
 
@@ -482,7 +482,7 @@ TEST(schema_tells_members_names_and_words)
     fake_free(&f);
 }
 
-TEST(a_large_object_that_comes_or_goes_is_told_member_by_member)
+TEST(a_large_object_that_is_added_or_removed_is_shown_member_by_member)
 {
     struct fake f;
     AUTO(buf) struct buf rules = {0};

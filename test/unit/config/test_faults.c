@@ -278,7 +278,7 @@ static bool undo_fails_at(const struct failing *kind, unsigned at)
     return reached;
 }
 
-TEST(an_undo_goes_through_whatever_the_disk_takes)
+TEST(an_undo_is_done_whatever_the_disk_takes)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         unsigned at = 1;

@@ -202,7 +202,7 @@ TEST(a_secret_inside_a_secret_object_is_seen_by_who_was_granted_that_one)
 }
 
 /* Old and new secrets, in plans and in refusals, but not what only looks a little like one. */
-TEST(people_read_no_secret_in_what_a_service_reports)
+TEST(users_read_no_secret_in_what_a_service_reports)
 {
     static const enum fake_mode modes[] = {FAKE_OK, FAKE_ERROR};
 
@@ -248,7 +248,7 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
                                          NULL};
     static const char *const outside[] = {"/system/hostname", "/interfaces", "/interfaces/lan1", "",
                                           "/"};
-    static const char *const people[][2] = {
+    static const char *const users[][2] = {
         {"load-part", "{\"offset\":0,\"data\":\"{}\",\"last\":true,\"mode\":\"replace\"}"},
         {"confirm", "{}"},
         {"rollback", "{\"n\":1}"},
@@ -272,8 +272,8 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
         "{\"replace\":true,\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0\",\"value\":{}}]"
         "}",
         "config.write:/");
-    for (size_t i = 0; i < ARRAY_LEN(people); i++)
-        refused(&f, people[i][0], people[i][1], "is for users");
+    for (size_t i = 0; i < ARRAY_LEN(users); i++)
+        refused(&f, users[i][0], users[i][1], "is for users");
     ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "edit",
                               "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0/mtu\","
                               "\"value\":1300}]}"),

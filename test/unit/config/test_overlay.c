@@ -92,7 +92,7 @@ TEST(a_change_back_to_what_was_is_no_change)
     ck_assert_uint_eq(o.count, 0);
 }
 
-TEST(a_patch_is_minimal_starts_at_existing_parents_and_goes_back_byte_for_byte)
+TEST(a_patch_is_minimal_starts_at_existing_parents_and_is_undone_byte_for_byte)
 {
     AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1,\"y\":2},\"l\":[1,2]}");
     AUTO(json_t) json_t *tree = json_deep_copy(base);

@@ -41,7 +41,7 @@ TEST(steps_reported_in_apply_follow_the_plan)
     struct fake_service *a, *b;
 
     two(&f, &a, &b);
-    a->tells = true;
+    a->explains = true;
     fake_commit(&f);
     ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), 3);
     ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/1/service")), "interfaces");
@@ -207,7 +207,7 @@ TEST(a_service_that_is_restarted_during_prepare_is_asked_again)
     fake_free(&f);
 }
 
-TEST(a_service_that_goes_away_in_both_prepares_refuses_the_commit)
+TEST(a_service_that_ends_in_both_prepares_refuses_the_commit)
 {
     struct fake f;
     struct fake_service *a, *b;

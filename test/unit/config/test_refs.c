@@ -56,7 +56,7 @@ static int guess(struct fake *f, const char *place, const char *value)
     return fake_ask(f, "service:guest", 1001, "validate", "{}");
 }
 
-TEST(a_reference_tells_nothing_of_what_its_package_may_not_read)
+TEST(a_reference_reveals_nothing_of_what_its_package_may_not_read)
 {
     static const char *const rows[][2] = {{"vault", "NAME-IN-A-SECRET"},
                                           {"link", "lan0"},

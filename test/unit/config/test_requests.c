@@ -228,7 +228,7 @@ static void check_mtu(struct fake *f, uint64_t revision)
                      revision < 40 ? 1 : 2); /* b came with revision 40 */
 }
 
-TEST(an_older_tree_is_found_once_and_goes_with_the_running_one)
+TEST(an_older_tree_is_found_once_and_is_freed_with_the_running_one)
 {
     struct fake f;
 

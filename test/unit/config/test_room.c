@@ -11,7 +11,7 @@
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
-TEST(candidates_of_services_leave_room_for_people)
+TEST(candidates_of_services_leave_room_for_users)
 {
     static const char *const grants[] = {"config.write:/interfaces", NULL};
     static const char in[] =
@@ -72,7 +72,7 @@ TEST(uncommitted_changes_have_a_limit_of_bytes)
     ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
     for (unsigned i = 0; i < 30; i++)
         ck_assert_int_eq(set_long(&f, "service:a", 1, 0, 10), 0);
-    /* All services together leave room for people. */
+    /* All services together leave room for users. */
     ck_assert_int_eq(set_long(&f, "service:a", 1, 10, 30), 0);
     for (unsigned i = 0; i < 20; i++) {
         snprintf(who, sizeof(who), "service:b%u", i);
@@ -305,8 +305,8 @@ TEST(names_inside_a_secret_are_not_shown)
     fake_free(&f);
 }
 
-/* One answer for a name that is there and one that is not, for people and for services. */
-TEST(nothing_tells_whether_a_name_inside_a_secret_exists)
+/* One answer for a name that is there and one that is not, for users and for services. */
+TEST(nothing_reveals_whether_a_name_inside_a_secret_exists)
 {
     static const char *const there[] = {"/system/vault/hidden-1", "/system/vault/nothing",
                                         "/system/password/deeper"};

@@ -33,7 +33,7 @@ static void counts(void *arg)
     }
 }
 
-TEST(each_fiber_goes_on_where_it_stopped)
+TEST(each_fiber_continues_where_it_stopped)
 {
     struct counter c[FIBER_MAX];
     struct fibers fibers = {0};

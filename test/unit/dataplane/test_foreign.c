@@ -316,7 +316,7 @@ static void count_places(const struct foreign *foreign)
     places_of_cut_chains += foreign->count;
 }
 
-TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_goes)
+TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_is_there)
 {
     chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
     cut_off(&answers.chains, count_places);
@@ -381,7 +381,7 @@ TEST(what_sleeps_is_empty_or_ours_takes_nothing)
     foreign_note_free(&foreign);
 }
 
-TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_error)
+TEST(a_chain_that_is_removed_meanwhile_is_read_again_and_what_cannot_be_read_is_an_error)
 {
     struct foreign foreign = {0};
 
@@ -651,7 +651,7 @@ TEST(where_the_kernel_lists_no_hooks_each_program_counts)
     ck_assert(programs.links[0].here && programs.links[1].here);
 }
 
-TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_goes)
+TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_is_there)
 {
     struct buf whole;
     unsigned found = 0;
@@ -803,9 +803,10 @@ TEST(each_reason_is_reported_with_what_it_is_about)
     foreign_note(&dp->foreign, FOREIGN_IPTABLES, FOREIGN_IP4, "iptables");
     foreign_note(&dp->foreign, FOREIGN_BPF, FOREIGN_IP6, "a program");
     sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
-    ck_assert_str_eq(reason, "what leaves here goes by tcx: queueing discipline tbf; what leaves "
-                             "here is the kernel's: chain c; IPv4 is the kernel's: iptables; IPv6 "
-                             "is the kernel's: a program");
+    ck_assert_str_eq(reason,
+                     "what leaves here is sent by tcx: queueing discipline tbf; what leaves "
+                     "here is the kernel's: chain c; IPv4 is the kernel's: iptables; IPv6 "
+                     "is the kernel's: a program");
     ck_assert_uint_eq(kinds, 1u << FOREIGN_QDISC | 1u << FOREIGN_NFTABLES | 1u << FOREIGN_IPTABLES |
                                  1u << FOREIGN_BPF);
     foreign_note_free(&dp->foreign);

@@ -124,7 +124,7 @@ struct row {
 
 static const struct row rule_rows[] = {
     {"nothing changes", OPEN, OPEN, FLOW "mark=10", "lan0>wan0", "stays"},
-    {"the rule goes", OPEN, RULES(""), FLOW "mark=10", "lan0>wan0", "dropped"},
+    {"the rule is removed", OPEN, RULES(""), FLOW "mark=10", "lan0>wan0", "dropped"},
     {"another rule accepts it", OPEN, RULES("\"20\":{\"from\":\"lan\",\"action\":\"accept\"}"),
      FLOW "mark=10", "lan0>wan0", "stays"},
     {"a rule before it refuses", OPEN, RULES("\"5\":{\"action\":\"drop\"}," ACCEPTED),
@@ -200,7 +200,7 @@ static const struct row rule_rows[] = {
 };
 
 static const struct row local_rows[] = {
-    {"input: the rule goes", INPUT(SSH, "drop"), INPUT("", "drop"), LOCAL "mark=10", "wan0>",
+    {"input: the rule is removed", INPUT(SSH, "drop"), INPUT("", "drop"), LOCAL "mark=10", "wan0>",
      "dropped"},
     {"input: a rule refuses", INPUT(SSH, "drop"),
      INPUT("\"5\":{\"to\":\"local\",\"source\":[\"192.0.2.9\"],\"action\":\"reject\"}," SSH,
@@ -259,7 +259,7 @@ static const struct row nat_rows[] = {
          "5060", "10.1.0.3") "},\"rules\":{\"10\":{"
                              "\"destination\":[\"10.1.0.3\"],\"action\":\"accept\"}}}",
      SENT "10.1.0.2/5060 192.0.2.9/5060 mark=10", "wan0>lan0 own", "translated"},
-    {"the target goes with its rule",
+    {"the target is removed with its rule",
      "{" ZONES ",\"destination-nat\":{" TO(
          "5060", "10.1.0.2") "},\"rules\":{\"10\":{"
                              "\"destination\":[\"10.1.0.2\"],\"action\":\"accept\"}}}",
@@ -268,7 +268,7 @@ static const struct row nat_rows[] = {
      "wan0>lan0 own", "translated"},
     {"its port changes", DNAT(TO("5060", "10.1.0.2")), DNAT(TO("5060", "10.1.0.2:5061")),
      TRANSLATED, "wan0>lan0 own", "translated"},
-    {"the entry goes", DNAT(TO("5060", "10.1.0.2")), DNAT(""), TRANSLATED, "wan0>lan0 own",
+    {"the entry is removed", DNAT(TO("5060", "10.1.0.2")), DNAT(""), TRANSLATED, "wan0>lan0 own",
      "translated"},
     {"an entry comes", DNAT(""), DNAT(TO("5060", "10.1.0.2")), PLAIN, "wan0> own", "translated"},
     {"an entry for another port comes", DNAT(""), DNAT(TO("5061", "10.1.0.2")), PLAIN, "wan0> own",
@@ -301,7 +301,7 @@ static const struct row nat_rows[] = {
      "{" ZONES ",\"destination-nat\":{" OWN_TO("10.1.0.2") "}}",
      "{" ZONES ",\"default\":{\"output\":\"drop\"},\"destination-nat\":{" OWN_TO("10.1.0.2") "}}",
      OWN "10.1.0.2/5060 192.0.2.2/4000", ">lan0 own", "stays"},
-    {"what goes elsewhere met them by another interface",
+    {"what is sent elsewhere met them by another interface",
      "{" ZONES ",\"destination-nat\":{\"10\":{\"from\":\"local\",\"destination\":[\"192.0.2.9\"],"
      "\"translate-to\":\"10.1.0.2\"}}}",
      "{" ZONES ",\"default\":{\"output\":\"drop\"},\"destination-nat\":{\"10\":{\"from\":\"local\","
@@ -309,7 +309,7 @@ static const struct row nat_rows[] = {
      "udp 192.0.2.2/4000 192.0.2.9/5060 10.1.0.2/5060 192.0.2.2/4000 mark=100000003", ">lan0",
      "unsure"},
     {"masquerade comes", SNAT(""), SNAT(HIDE), LEAVES "mark=100000001", "lan0>wan0", "translated"},
-    {"masquerade goes", SNAT(HIDE), SNAT(""), HIDDEN, "lan0>wan0 hidden", "translated"},
+    {"masquerade is removed", SNAT(HIDE), SNAT(""), HIDDEN, "lan0>wan0 hidden", "translated"},
     {"masquerade by another entry", SNAT(HIDE),
      SNAT("\"20\":{\"to\":\"wan\",\"source\":[\"10.1.0.0/24\"],\"action\":\"masquerade\"}"), HIDDEN,
      "lan0>wan0 hidden", "stays"},
@@ -330,7 +330,7 @@ static const struct row nat_rows[] = {
      HIDDEN, "lan0>wan0 hidden", "stays"},
     {"what leaves by another zone", SNAT(""), SNAT(HIDE), LEAVES "mark=100000001", "wan0>lan0",
      "stays"},
-    {"hairpin: source NAT to the zone it came from goes",
+    {"hairpin: source NAT to the zone it came from is removed",
      SNAT("\"10\":{\"to\":\"lan\",\"source\":[\"10.1.0.0/24\"],\"action\":\"masquerade\"}"),
      SNAT(""), "tcp 10.1.0.9/4000 192.0.2.2/80 10.1.0.2/80 10.1.0.1/4000 mark=100000001",
      "lan0>lan0 own hidden", "translated"},
@@ -359,7 +359,7 @@ static const struct row track_rows[] = {
      "udp 10.1.0.2/4000 192.0.2.9/54 mark=100000001", "lan0>wan0", "stays"},
     {"notrack from another zone", TRACK(""), TRACK(DNS), ASKS "mark=100000001", "wan0>lan0",
      "stays"},
-    {"notrack goes", TRACK(DNS), TRACK(""), ASKS "mark=100000001", "lan0>wan0", "stays"},
+    {"notrack is removed", TRACK(DNS), TRACK(""), ASKS "mark=100000001", "lan0>wan0", "stays"},
     {"it was not tracked before", TRACK(DNS), TRACK(DNS ",\"20\":{\"protocol\":\"47\"}"),
      ASKS "mark=100000001", "lan0>wan0", "stays"},
     {"not known what was tracked", NULL, TRACK(DNS), ASKS "mark=100000001", "lan0>wan0", "stays"},
@@ -437,7 +437,7 @@ TEST(the_way_that_explains_mark_and_translation_is_found)
     revalidate_fini(&revalidate);
 }
 
-TEST(what_was_ended_goes_on_when_it_is_accepted_again)
+TEST(what_was_ended_continues_when_it_is_accepted_again)
 {
     AUTO(policy) struct policy open = {0}, closed = {0};
     struct flow flow = flow_of(FLOW "mark=10");
@@ -456,7 +456,7 @@ TEST(what_was_ended_goes_on_when_it_is_accepted_again)
     revalidate_fini(&revalidate);
 }
 
-TEST(what_was_ended_for_its_translation_goes_on_with_that_one_only)
+TEST(what_was_ended_for_its_translation_continues_with_that_one_only)
 {
     AUTO(policy) struct policy hidden = {0}, plain = {0}, more = {0};
     struct flow flow = flow_of("tcp 10.1.0.2/4000 198.51.100.7/80 198.51.100.7/80 192.0.2.2/4000 "

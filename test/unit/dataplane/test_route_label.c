@@ -131,7 +131,7 @@ static bool suppresses(uint16_t type, uint8_t family, uint16_t attribute, uint32
     return route_label_suppressed(&m.h);
 }
 
-TEST(a_rule_that_passes_over_routes_is_known_as_it_comes_and_as_it_goes)
+TEST(a_rule_that_passes_over_routes_is_known_when_added_and_when_removed)
 {
     ck_assert(suppresses(RTM_NEWRULE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));
     ck_assert(suppresses(RTM_DELRULE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));

@@ -72,7 +72,7 @@ TEST(the_smallest_of_an_interface_counts)
     ck_assert_uint_eq(route_mtu_of(&mtus, 5), 0);
 }
 
-TEST(what_the_lookup_tells_does_not_count)
+TEST(what_the_lookup_reports_does_not_count)
 {
     struct route_mtus mtus = {0};
     struct message m = begin(AF_INET);

@@ -1,4 +1,4 @@
-/* A clock for tests of deadlines: it does not advance while something can be done and goes on to
+/* A clock for tests of deadlines: it does not advance while something can be done and continues to
  * the loop's next timer when nothing can, so that no result rests on how busy the machine is. For
  * tests without threads. */
 #ifndef TEST_UNIT_IPC_CLOCK_H

@@ -631,7 +631,7 @@ TEST(an_old_socket_file_is_replaced_and_a_live_one_is_not)
     ck_assert_int_eq(rmdir(dir), 0);
 }
 
-TEST(without_descriptors_clients_are_turned_away_and_the_host_goes_on)
+TEST(without_descriptors_clients_are_turned_away_and_the_host_continues)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;
@@ -663,7 +663,7 @@ TEST(without_descriptors_clients_are_turned_away_and_the_host_goes_on)
     rmdir(dir);
 }
 
-TEST(the_broker_tells_what_there_is)
+TEST(the_broker_reports_what_there_is)
 {
     struct world world;
     struct wire echo, kim;

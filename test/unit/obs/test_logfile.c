@@ -70,7 +70,7 @@ static unsigned lines_of(const struct buf *text)
     return n;
 }
 
-TEST(a_disk_that_takes_half_a_line_has_none_of_it_and_goes_on_later)
+TEST(a_disk_that_takes_half_a_line_has_none_of_it_and_continues_later)
 {
     struct place p;
     uint64_t last;

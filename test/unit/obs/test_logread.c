@@ -297,7 +297,7 @@ static unsigned matches(struct logs *logs, const char *pattern)
     return walk(logs, q, &skipped);
 }
 
-TEST(a_pattern_is_matched_against_what_people_see)
+TEST(a_pattern_is_matched_against_what_users_see)
 {
     char *dir = make();
     struct logs *logs;

@@ -213,7 +213,7 @@ TEST(what_few_rules_say_is_written_out)
 
 /* An entry of several ports to one from before `fold` was required keeps folding until it changes.
  */
-TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
+TEST(an_old_fold_continues_and_a_new_one_is_not_made)
 {
     static const char tree[] =
         "{" OFFICE "'firewall':{" ZONES GROUPS "'nat':{'destination':{'5':{'from':'wan','protocol':"

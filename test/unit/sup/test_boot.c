@@ -94,7 +94,7 @@ TEST(a_phase_without_progress_is_given_up_but_operational_needs_the_core)
     fake_free(&f);
 }
 
-TEST(a_start_that_goes_on_holds_the_boot_for_ten_minutes_at_most)
+TEST(a_start_that_continues_holds_the_boot_for_ten_minutes_at_most)
 {
     struct fake f;
 
@@ -171,7 +171,7 @@ TEST(services_that_wait_for_each_other_never_start_and_hold_nothing_up)
     fake_free(&f);
 }
 
-TEST(what_needs_a_package_that_is_not_installed_waits_and_the_boot_goes_on)
+TEST(what_needs_a_package_that_is_not_installed_waits_and_the_boot_continues)
 {
     struct fake f;
 

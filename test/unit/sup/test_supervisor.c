@@ -227,7 +227,7 @@ TEST(an_interface_that_is_not_there_in_a_fitting_version_keeps_its_user_from_sta
     fake_free(&f);
 }
 
-TEST(what_depends_on_a_service_that_failed_is_told_and_goes_on)
+TEST(what_depends_on_a_service_that_failed_is_told_and_continues)
 {
     struct fake f;
 

@@ -98,7 +98,7 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
         return orb_fail(err, ORB_E_KERNEL, "EINVAL of the kernel");
     if (!strcmp(mode_of(change), "never"))
         return ORB_LATER;
-    if (!strcmp(mode_of(change), "tells"))
+    if (!strcmp(mode_of(change), "plans"))
         orb_plan_step(ctx, "live", "one thing");
     if (!strcmp(mode_of(change), "slow"))
         return work_on(ctx);
@@ -326,7 +326,7 @@ TEST(what_only_shows_in_apply_is_told_then)
     start(&h);
     ask(&h, PREPARE,
         "{\"tx\":5,\"revision\":13,\"patch\":["
-        "{\"op\":\"set\",\"path\":\"/fw/mode\",\"value\":\"tells\"}]}");
+        "{\"op\":\"set\",\"path\":\"/fw/mode\",\"value\":\"plans\"}]}");
     until_stage(&h, "prepare");
     expect_ok(&h, PLAN);
     ask(&h, APPLY, "{\"tx\":5}");
@@ -368,7 +368,7 @@ TEST(abort_after_prepare_puts_the_tree_back)
     fakehost_stop(&h);
 }
 
-TEST(abort_after_apply_goes_back_to_what_was)
+TEST(abort_after_apply_restores_what_was)
 {
     struct fakehost h;
 
@@ -607,7 +607,7 @@ TEST(a_step_without_a_caller_that_never_ends_is_the_worker_s_end)
     ck_assert_int_eq(fakehost_wait(&h), 1);
 }
 
-TEST(a_step_that_reports_it_goes_on_may_take_longer_than_its_deadline)
+TEST(a_step_that_reports_it_continues_may_take_longer_than_its_deadline)
 {
     struct fakehost h;
     struct fakeframe f;

@@ -261,7 +261,7 @@ TEST(a_worker_that_stops_discards_before_stop_is_called)
     ck_assert_int_eq(fakehost_wait(&h), 0);
 }
 
-TEST(a_config_service_that_goes_away_aborts_and_discards)
+TEST(a_config_service_that_ends_aborts_and_discards)
 {
     struct fakehost h;
 

@@ -252,7 +252,7 @@ def silent(box):
 # ---- shells ----
 
 class Terminal:
-    """An interactive shell in a terminal; Ctrl-X at the end of a line tells what the line is."""
+    """An interactive shell in a terminal; Ctrl-X at the end of a line prints the line."""
 
     def __init__(self, box, args, begin):
         self.pid, self.fd = pty.fork()

@@ -1,5 +1,5 @@
 """test_orbctl.py BUILD - orbctl and --check-package as users see them: errors have the place, the value and what was
-expected; every command, for people and as JSON."""
+expected; every command, as text and as JSON."""
 import json
 import re
 import select
@@ -188,21 +188,21 @@ def configuration(box):
     check(box.ask("config", "show", "interfaces", "d0", "--candidate") == want,
           "the candidate holds what was set")
     text = box.must("config", "show", "interfaces", "d0", "--candidate")
-    check("mtu" in text and "1400" in text and "{\"" not in text, "as a tree for people", text)
+    check("mtu" in text and "1400" in text and "{\"" not in text, "as a tree", text)
     text = box.must("config", "show", "--candidate", "--format", "set")
     check("config set interfaces d0 mtu 1400" in text or "set interfaces d0 mtu 1400" in text,
           "as commands", text)
     text = box.must("config", "diff")
-    check(re.search(r"^\+ /interfaces", text, re.M), "diff for people", text)
+    check(re.search(r"^\+ /interfaces", text, re.M), "diff as text", text)
     check(box.ask("config", "diff")["changes"][0]["op"] == "set", "diff as JSON")
     check("valid" in box.must("config", "validate"), "validate")
     check(box.ask("config", "validate")["ok"] is True, "validate as JSON")
     text = box.must("config", "commit", "--dry-run")
-    check("nothing was changed" in text and "interfaces" in text, "dry run for people", text)
+    check("nothing was changed" in text and "interfaces" in text, "dry run as text", text)
     check(box.ask("config", "commit", "--dry-run")["plan"], "dry run as JSON")
     check(box.ask("config", "show") == {}, "and nothing runs")
     text = box.must("config", "commit", "--comment", "first one")
-    check("revision 1" in text and "interfaces" in text, "commit for people", text)
+    check("revision 1" in text and "interfaces" in text, "commit as text", text)
     check(box.ask("config", "show", "interfaces", "d0") == want, "it runs")
     link = json.loads(box.ip("-j", "addr", "show", "dev", "d0"))[0]
     check(link["mtu"] == 1400 and sorted(a["local"] for a in link["addr_info"]
@@ -287,7 +287,7 @@ def looking(box):
     check(any(r["destination"] == "10.9.0.0/24" for r in box.ask("show", "routes")["routes"]),
           "as JSON")
     text = box.must("show", "system")
-    check(re.match(r"orbitald 0\.\d+\.\d+, instance people-\d+, pid \d+, up \d+ s$", text.strip()),
+    check(re.match(r"orbitald 0\.\d+\.\d+, instance users-\d+, pid \d+, up \d+ s$", text.strip()),
           "show system", text)
     check(box.ask("show", "system")["pid"] > 0, "as JSON")
     text = box.must("show", "boot")
@@ -366,7 +366,7 @@ def broker(box):
           "event committed" in text, "ipc describe", text)
     check(any(m["name"] == "get" for m in box.ask("ipc", "describe", "config")["methods"]), "as JSON")
     text = box.must("ipc", "call", "host", "version")
-    check('"version"' in text and text.count("\n") > 2, "ipc call prints for people", text)
+    check('"version"' in text and text.count("\n") > 2, "ipc call prints text", text)
     check(box.ask("ipc", "call", "host@1", "service", '{"name":"api"}')["name"] == "api", "as JSON")
 
 

@@ -81,7 +81,7 @@ class Appliance:
         for tool in ("ip", "nsenter", "curl"):
             if not shutil.which(tool):
                 skip(f"needs {tool}")
-        self.build, self.name = build, f"orbt-people-{test}-{os.getpid()}"
+        self.build, self.name = build, f"orbt-users-{test}-{os.getpid()}"
         self.dir = tempfile.mkdtemp(prefix=self.name + "-")
         os.chmod(self.dir, 0o755)
         self.socket = self.dir + "/run/control.sock"
@@ -117,7 +117,7 @@ class Appliance:
         self.process = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.name}", self.build + "/orbitald", "--state",
              self.dir + "/state", "--run", self.dir + "/run", "--packages",
-             self.build + "/packages", "--no-dataplane", "--instance", f"people-{os.getpid()}",
+             self.build + "/packages", "--no-dataplane", "--instance", f"users-{os.getpid()}",
              "--first-config", "/nonexistent", "--log-level", "debug", "--log-output", "stderr"],
             stderr=subprocess.PIPE, text=True, errors="replace")
         self.reader = threading.Thread(target=self.read, daemon=True)
