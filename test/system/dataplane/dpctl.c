@@ -3,10 +3,11 @@
  *
  *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx] [live]
  *   live: looks after the data plane by itself, as the host does
- *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
- *   the last apply) · test JSON (what becomes of a packet) · enable · disable · events (waits for
- * one, dispatches) · tend (what was put back) · age (the next packet of each IPv4 flow in the cache
- * is the one in FLOW_PUNT_S) · other-in, other-out [INTERFACE [pass]] (another program at tcx) ·
+ *   apply FILE · check FILE (compiles it) · put FILE (merges into the running policy) · revert ·
+ *   status · counters · times (of the last apply) · test JSON (what becomes of a packet) ·
+ *   enable · disable · events (waits for one, dispatches) · tend (what was put back) ·
+ *   age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
+ *   other-in, other-out [INTERFACE [pass]] (another program at tcx) ·
  *   other-netfilter [4|6 [pass [NETNS-FILE]]] · destroy · quit */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +65,22 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
     policy_fini(policy);
     policy_init(policy);
     return policy_copy(&draft, policy);
+}
+
+/* What apply does before it changes anything. */
+static int check(struct dataplane *dp, const char *path, struct orb_err *err)
+{
+    AUTO(policy) struct policy policy;
+    struct dataplane_compiled *compiled = NULL;
+    int r;
+
+    policy_init(&policy);
+    r = read_policy(path, &policy, err);
+    if (!r)
+        r = dataplane_compile(dp, &policy, &compiled, err);
+    if (!r)
+        dataplane_compile_free(compiled);
+    return r;
 }
 
 static int wait_event(struct dataplane *dp, struct orb_err *err)
@@ -219,6 +236,8 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
         return orb_fail(err, ORB_E_INVALID, "a command is expected");
     if (!strcmp(command, "apply") && argument)
         return apply(dp, policy, argument, true, err);
+    if (!strcmp(command, "check") && argument)
+        return check(dp, argument, err);
     if (!strcmp(command, "put") && argument)
         return apply(dp, policy, argument, false, err);
     if (!strcmp(command, "revert"))

@@ -75,6 +75,21 @@ def remembered(d):
     d.say("events")
 
 
+def closed():
+    """The table that closes everything ends when a policy is in force, also with a table that is kept, not when one is checked."""
+    d = L.dpctl()
+    d.apply(lab.policy("auto", ALLOW))
+    remembered(d)
+    d.kill()
+    L.run(L.router, ["nft", "add", "table", "inet", "orbital_closed"])
+    d = L.dpctl()
+    for command, there in (("check", True), ("apply", False)):
+        d.apply(lab.policy("auto", ALLOW), command)
+        lab.check(f"after {command}: the table is {'there' if there else 'gone'}",
+                  there == ("orbital_closed" in L.run(L.router, ["nft", "list", "tables"])))
+    d.say("destroy")
+
+
 def kept():
     """The table of the policy that the next daemon is given is not made anew; any other one is."""
     d = L.dpctl()
@@ -198,6 +213,7 @@ def late():
 
 
 kept()
+closed()
 late()
 d = L.dpctl("no-kfunc")
 d.apply(lab.policy("auto", ALLOW))
