@@ -132,7 +132,7 @@ static int unknown(const struct url *url, struct orb_err *err)
             memcpy(best, text, sizeof(best));
         }
     }
-    orb_fail(err, ORB_E_NOT_FOUND, "there is no %s%s%s%s", used ? asked : "/",
+    orb_fail(err, ORB_E_NOT_FOUND, "there is no \"%s\"%s%s%s", used ? asked : "/",
              best[0] ? "; did you mean " : "; GET /api/v1 lists what there is", best,
              best[0] ? "?" : "");
     return ROUTE_UNKNOWN;

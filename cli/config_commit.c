@@ -101,6 +101,7 @@ int config_commit_call(struct cli *cli, const char *input, struct buf *ret_text,
     if (!commit.left)
         return r;
     out_err("orbctl: the commit continues; `orbctl config history` shows when it has ended\n");
+    cli->status = 130; /* as a shell has it for SIGINT */
     return CONFIG_COMMIT_LEFT;
 }
 
@@ -137,10 +138,8 @@ int config_commit_commit(struct cli *cli, int argc, char **argv, struct orb_err 
         json_write_string(&w, "comment", comment);
     json_write_end(&w);
     r = config_commit_call(cli, buf_str(&input), &text, err);
-    if (r == CONFIG_COMMIT_LEFT) {
-        cli->status = 130; /* as a shell has it for SIGINT */
+    if (r == CONFIG_COMMIT_LEFT)
         return 0;
-    }
     if (r < 0 || cli_print_json(cli, buf_str(&text)))
         return r;
     r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);

@@ -11,7 +11,7 @@ int config_commit_commit(struct cli *cli, int argc, char **argv, struct orb_err 
 /* `config cancel`: ends the caller's commit that is not being applied yet. */
 int config_commit_cancel(struct cli *cli, int argc, char **argv, struct orb_err *err);
 /* Calls commit with input (JSON) and shows how far it is; Ctrl-C asks what to do. 0: ret_text has
- * the answer; CONFIG_COMMIT_LEFT; below 0: refused, or canceled. */
+ * the answer; CONFIG_COMMIT_LEFT, which is exit status 130; below 0: refused, or canceled. */
 int config_commit_call(struct cli *cli, const char *input, struct buf *ret_text,
                        struct orb_err *err);
 

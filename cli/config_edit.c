@@ -334,10 +334,8 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
     buf_addf(&comment, "service %s %s", on ? "enable" : "disable", argv[0]);
     cli_pair(&input, "comment", buf_str(&comment));
     r = config_commit_call(cli, buf_str(&input), &text, err);
-    if (r == CONFIG_COMMIT_LEFT) {
-        cli->status = 130;
+    if (r == CONFIG_COMMIT_LEFT)
         return 0;
-    }
     if (r < 0) /* no trap in the next commit */
         cli_call(cli, "config@1", "discard", NULL, &text, &ignored);
     else

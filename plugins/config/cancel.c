@@ -8,9 +8,9 @@
 #include "plugins/config/participant.h"
 #include "plugins/config/reply.h"
 
-static int why_of(const struct ask *ask, struct orb_err *err)
+int cancel_fail(const char *who, struct orb_err *err)
 {
-    return orb_fail(err, ORB_E_STATE, "canceled by %s; nothing was changed", ask->who);
+    return orb_fail(err, ORB_E_STATE, "canceled by %s; nothing was changed", who);
 }
 
 static bool is_of(const struct ask *ask, const struct job *job)
@@ -26,7 +26,7 @@ static int cancel_running(const struct ask *ask, struct tx *tx, struct orb_err *
                         "the commit is being applied and cannot be canceled any more; wait for its "
                         "end, then `orbctl config rollback 1` and commit");
     if (!tx->err.code)
-        why_of(ask, &tx->err);
+        cancel_fail(ask->who, &tx->err);
     return 0;
 }
 
@@ -40,7 +40,7 @@ static bool cancel_waiting(const struct ask *ask)
         e->beginning->canceled = true;
         return true;
     }
-    why_of(ask, &why);
+    cancel_fail(ask->who, &why);
     for (struct job **at = &e->jobs; *at; at = &(*at)->next) {
         struct job *job = *at;
 

@@ -7,6 +7,7 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/aside.h"
 #include "plugins/config/bypass.h"
+#include "plugins/config/cancel.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/commit.h"
 #include "plugins/config/confirm.h"
@@ -152,7 +153,7 @@ static bool begin_job(struct engine *engine)
     if (r == 0)
         participant_look(tx);
     if (r == 0 && job->canceled)
-        r = orb_fail(&err, ORB_E_STATE, "canceled by %s; nothing was changed", job->user);
+        r = cancel_fail(job->user, &err);
     if (r == 0 && !participant_list(tx, job)) {
         tx_free(tx);
         return false;

@@ -101,9 +101,9 @@ TEST(a_mistyped_path_is_told_the_nearest)
         {"/api/v1/config/comit", "did you mean /api/v1/config/commits?"},
         {"/api/v2/logs", "did you mean /api/v1/logs?"},
         {"/health", "did you mean /healthz?"},
-        {"/nothing/at/all/like/it", "there is no /nothing/at/all/like/it; GET /api/v1 lists"},
-        {"/nothing", "there is no /nothing; GET /api/v1 lists"},
-        {"/", "there is no /"},
+        {"/nothing/at/all/like/it", "there is no \"/nothing/at/all/like/it\"; GET /api/v1 lists"},
+        {"/nothing", "there is no \"/nothing\"; GET /api/v1 lists"},
+        {"/", "there is no \"/\""},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
