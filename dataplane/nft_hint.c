@@ -1,9 +1,9 @@
 /* Hints: the programs of the fast path classify first packets anyway; one that they leave to the
- * kernel carries what they found (ABI_HINT), and nftables goes to the decision of that rule instead
- * of evaluating all before it.
+ * kernel carries what they found (ABI_HINT), and nftables jumps to the decision of that rule
+ * instead of evaluating all before it.
  *
  * A packet's mark and priority bring the hint as far as chain `hints`, right behind conntrack: it
- * goes on in the mark of the connection, which is not confirmed yet, and both are cleared before
+ * continues in the mark of the connection, which is not confirmed yet, and both are cleared before
  * anything else reads them. A hint is obeyed only where the interfaces are those it was found for,
  * in the same generation; otherwise the rules are evaluated.
  *

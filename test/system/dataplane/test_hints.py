@@ -1,7 +1,7 @@
 """The hint of the classifier leads nftables to the rule that it would find by evaluating all of them. The same packets,
 each the first of its flow, give the same counters with the fast path at tcx, at XDP and switched off, for random rules of
 every action; hints of another generation, other zones or no rule are not obeyed, and neither the mark nor the priority
-that carries a hint goes on to routing, while those that others give do."""
+that carries a hint is routed, while those that others give do."""
 import ipaddress
 import json
 import random
