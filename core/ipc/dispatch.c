@@ -5,12 +5,13 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/held.h"
 #include "core/ipc/hello.h"
+#include "core/ipc/offload.h"
 #include "core/ipc/progress.h"
 #include "core/ipc/publish.h"
 #include "core/ipc/refusal.h"
 #include "core/ipc/request.h"
-#include "core/ipc/rest.h"
 #include "core/ipc/resolve.h"
+#include "core/ipc/rest.h"
 #include "core/ipc/subscribe.h"
 #include "core/json/scan.h"
 
@@ -180,9 +181,31 @@ void dispatch_frame(struct ipc_peer *peer, struct inframe *in)
     rule->fn(peer, in);
 }
 
+/* Who asked for an answer of a shipped service pays for its check: were it the service, one client
+ * that asks for large values would delay all others. NULL: the sender pays. */
+static struct principal *payer_of(const struct ipc_peer *peer, const struct inframe *in)
+{
+    const struct pending *p =
+        in->h.type == FRAME_REP && peer->shipped
+            ? pending_find(peer->broker, (struct ipc_peer *)(uintptr_t)peer, in->h.corr)
+            : NULL;
+
+    return p ? p->who : NULL;
+}
+
+static void charge_caller(struct principal *who, uint64_t cpu_ns)
+{
+    if (who != &who->owner->self)
+        held_charge_thread(who, cpu_ns);
+    else
+        rest_for_answer(who->owner, cpu_ns);
+}
+
 void dispatch_checked(struct ipc_peer *peer, struct principal *who, struct inframe *in,
                       uint64_t cpu_ns)
 {
+    struct principal *caller;
+
     if (who != &peer->self) {
         who->checking = false;
         request_of_session(peer, who, in);
@@ -190,8 +213,14 @@ void dispatch_checked(struct ipc_peer *peer, struct principal *who, struct infra
         held_go_on(peer);
         return;
     }
-    conn_unblock(&peer->conn);
+    caller = payer_of(peer, in);
+    if (caller)
+        charge_caller(caller, cpu_ns);
+    else if (!in->checked->blocks)
+        rest_for_answer(peer, cpu_ns);
+    if (in->checked->blocks)
+        conn_unblock(&peer->conn);
     rules[in->h.type].fn(peer, in);
-    if (!peer->conn.blocked)
-        rest_after_thread(peer, cpu_ns);
+    if (in->checked->blocks && !peer->conn.blocked)
+        rest_after_thread(peer, caller ? 0 : cpu_ns);
 }

@@ -1,7 +1,8 @@
 /* Long checks on a thread. The cost of checking a value depends on the contract, which belongs to a
  * package, so the loop spends a fixed short time on it (OFFLOAD_UNITS); a check that needs more,
  * and any large value, runs on one thread. Further frames of the sender wait until then – of a
- * service that acts for users only those of the same session – and after the check the frame is
+ * service that acts for users only those of the same session, behind an answer only events, since
+ * other clients wait for the answers – and after the check the frame is
  * handled as if just received, so changes in between (a deadline passed, a provider is gone) are
  * taken into account. Identities take turns on the thread, whatever the number of their
  * connections. */
@@ -18,6 +19,7 @@
 
 #define OFFLOAD_UNITS 4000u         /* of a check on the loop: some 0.2 ms */
 #define OFFLOAD_BYTES 32768u        /* a larger payload always runs on the thread */
+#define OFFLOAD_ANSWERS 4u          /* of one peer, while it is read further */
 #define OFFLOAD_WAITING (64u << 20) /* bytes of frames that wait for the thread or are there */
 
 struct job {
@@ -130,6 +132,8 @@ static void finish(struct job *job)
     struct principal *who = payer(peer, &job->h, &err);
 
     inframe_locate(&in);
+    if (job->h.type == FRAME_REP && !job->checked.blocks)
+        peer->checks--;
     if (in.h.deadline_ms)
         in.h.deadline_ms = waited < in.h.deadline_ms ? in.h.deadline_ms - (uint32_t)waited : 1;
     if (!who) { /* the session ended in between, and all of its requests with it */
@@ -300,10 +304,14 @@ static int hand_over(struct ipc_peer *peer, const struct contract *contract,
                         .h = in->h};
     memcpy(job->data, in->data, len);
     offload->bytes += len;
-    if (who == &peer->self)
-        conn_block(&peer->conn);
-    else
+    if (who != &peer->self) {
         who->checking = true;
+    } else if (in->h.type == FRAME_REP && peer->checks < OFFLOAD_ANSWERS) {
+        peer->checks++;
+    } else {
+        job->checked.blocks = true;
+        conn_block(&peer->conn);
+    }
     uv_mutex_lock(&offload->lock);
     put_in(offload, job, who);
     uv_cond_signal(&offload->sign);
@@ -321,7 +329,8 @@ int offload_check(struct ipc_peer *peer, const struct contract *contract,
             *err = in->checked->err;
         return in->checked->result;
     }
-    if (in->data && in->len >= OFFLOAD_BYTES)
+    /* An event stays behind the answers sent before it: the thread keeps the order. */
+    if (in->data && (in->len >= OFFLOAD_BYTES || (in->h.type == FRAME_PUB && peer->checks)))
         return hand_over(peer, contract, schema, in, err);
     r = scan_json(in->payload, in->len, NULL, err);
     if (r < 0)

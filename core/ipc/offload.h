@@ -10,6 +10,7 @@ struct checked {
     const struct schema *schema;
     int result;
     struct orb_err err;
+    bool blocks; /* its sender is not read meanwhile */
 };
 
 /* A frame of the peer, on behalf of who, has been checked (in->checked) and used that much
@@ -31,7 +32,8 @@ void offload_hold(struct broker *broker, bool held);
 #define CHECK_LATER 1
 /* Scans and checks the payload of a frame from peer against a schema of the contract. 0, an error,
  * or CHECK_LATER: the caller returns and does nothing; the frame is dispatched again once the
- * thread has checked it, and until then the peer (or the session of a request) is blocked. in->data
+ * thread has checked it, and until then the peer (or the session of a request) is blocked; behind
+ * answers, of which a few may be with the thread, only its events wait. in->data
  * NULL: a call of the host, checked at once. */
 int offload_check(struct ipc_peer *peer, const struct contract *contract,
                   const struct schema *schema, const struct inframe *in, struct orb_err *err);

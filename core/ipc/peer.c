@@ -50,6 +50,7 @@ struct ipc_peer *peer_new(struct broker *broker, int fd, const struct peer_spec 
 
     peer->broker = broker;
     peer->client = spec->kind == PEER_USER;
+    peer->shipped = spec->shipped;
     peer->contract = contract_ref(spec->contract);
     peer->events = spec->events;
     peer->arg = spec->arg;

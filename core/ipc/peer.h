@@ -54,6 +54,8 @@ struct peer_spec {
     const char *const *capabilities; /* services: granted ones, NULL ends; copied */
     const struct contract *contract; /* of a service, NULL: none; the broker holds on to it */
     bool has_config;                 /* provides service.NAME@1 */
+    bool shipped;                    /* not of a third party: what its answers cost the thread is
+                                      * their callers' to pay */
     uint32_t progress_ms;            /* services: limit of a call with PROGRESS, 0: none */
     size_t queue_bytes;              /* that may wait for it, 0: 8 MiB */
     unsigned requests;               /* it may have in flight, 0: 4096 */

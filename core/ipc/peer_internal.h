@@ -39,6 +39,7 @@ struct ipc_peer {
     bool ping_open;
     bool silent; /* closed by its owner: no closed event */
     bool delegate;
+    bool shipped; /* as of peer_spec */
     struct ipc_peer *prev, *next;
     struct ipc_peer *ended_next;
     char **capabilities; /* NULL ends */
@@ -69,6 +70,7 @@ struct ipc_peer {
     struct charge *charges; /* whose requests wait in its queue */
     uint32_t progress_ms;   /* limit of a call with PROGRESS, 0: none */
     uint64_t progress_at;   /* of the loop, its last PROGRESS, 0: none */
+    unsigned checks; /* of its answers that are with the thread, while it is read (offload.h) */
     uint64_t frames_in, frames_out, refused, events_dropped;
     uint64_t complained_ms; /* its last record of refusal_log() */
 };

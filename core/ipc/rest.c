@@ -167,6 +167,12 @@ void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns)
         conn_resume(&peer->conn);
 }
 
+void rest_for_answer(struct ipc_peer *peer, uint64_t cpu_ns)
+{
+    if (!peer_is_host(peer) && !peer->conn.leaving && !uv_is_closing((uv_handle_t *)&peer->rest))
+        rest_for(peer, rest_ms(cpu_ns));
+}
+
 void rest_end(struct ipc_peer *peer)
 {
     if (!uv_is_active((uv_handle_t *)&peer->rest))

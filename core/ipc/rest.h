@@ -34,6 +34,9 @@ void rest_after(struct ipc_peer *peer, uint64_t took_ns);
  * rest is left. */
 void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns);
 
+/* The thread used so much processor time for an answer to the peer, which rests for it. */
+void rest_for_answer(struct ipc_peer *peer, uint64_t cpu_ns);
+
 /* How long the one rests whose turn took took_ns, in milliseconds; 0: it was short, or only the
  * machine busy. */
 uint64_t rest_of(struct broker *broker, uint64_t took_ns);

@@ -18,6 +18,7 @@ struct service *service_new(struct supervisor *sup, const struct package *packag
     service->package = package;
     service->spec.name = package->manifest.name;
     service->spec.contract = package->contract;
+    service->spec.shipped = package->shipped;
     service->state = MACHINE_DISABLED;
     service->shown = SERVICE_DISABLED;
     service->since_ms = supervisor_now(sup);

@@ -25,6 +25,7 @@ struct worker_spec {
     struct launch_plan plan;
     char **capabilities; /* granted; NULL ends */
     struct limits limits;
+    bool shipped; /* not of a third party */
 };
 
 /* How a run ended; valid until the callback returns. */

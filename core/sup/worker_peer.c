@@ -160,6 +160,7 @@ int worker_peer_add(struct worker *worker, struct orb_err *err)
         .capabilities = (const char *const *)s->capabilities,
         .contract = s->contract,
         .has_config = reads_config(s),
+        .shipped = s->shipped,
         .progress_ms = s->limits.progress_ms,
         .queue_bytes = s->limits.queue_bytes,
         .requests = s->limits.requests,

@@ -98,7 +98,7 @@ static void until_read(struct wire *wire)
     do {
         world_turns(wire->world, 1);
         ck_assert_int_eq(ioctl(wire->fd, SIOCOUTQ, &unread), 0);
-    } while (unread || wire->peer->conn.blocked || wire->peer->conn.more);
+    } while (unread || wire->peer->conn.blocked || wire->peer->conn.more || wire->peer->checks);
     world_turns(wire->world, 6);
 }
 

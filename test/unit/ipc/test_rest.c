@@ -6,7 +6,9 @@
 
 static const char costly_schema[] =
     "{\"interface\":\"costly\",\"version\":\"1.0\",\"methods\":{\"take\":{\"requires\":\"observe\","
-    "\"input\":{\"$ref\":\"#/$defs/a0\"}}},\"$defs\":{"
+    "\"input\":{\"$ref\":\"#/$defs/a0\"}},\"give\":{\"requires\":\"observe\",\"input\":{},"
+    "\"output\":{\"$ref\":\"#/$defs/a0\"}},\"tell\":{\"requires\":\"observe\",\"input\":{},"
+    "\"output\":{}}},\"events\":{\"news\":{\"requires\":\"observe\",\"payload\":{}}},\"$defs\":{"
     "\"a0\":{\"anyOf\":[{\"$ref\":\"#/$defs/a1\"},{\"$ref\":\"#/$defs/a1\"},{\"$ref\":\"#/$defs/"
     "a1\"}]},"
     "\"a1\":{\"anyOf\":[{\"$ref\":\"#/$defs/a2\"},{\"$ref\":\"#/$defs/a2\"},{\"$ref\":\"#/$defs/"
@@ -21,9 +23,9 @@ struct scene {
     struct buf big; /* costs some milliseconds to refuse */
 };
 
-static void set(struct scene *s)
+static void set_as(struct scene *s, bool shipped)
 {
-    struct peer_spec spec = {.kind = PEER_SERVICE, .name = "costly"};
+    struct peer_spec spec = {.kind = PEER_SERVICE, .name = "costly", .shipped = shipped};
 
     memset(s, 0, sizeof(*s));
     world_init(&s->world);
@@ -36,6 +38,11 @@ static void set(struct scene *s)
     while (s->big.len < 240000)
         buf_adds(&s->big, ",1");
     buf_adds(&s->big, "]}");
+}
+
+static void set(struct scene *s)
+{
+    set_as(s, false);
 }
 
 static void unset(struct scene *s)
@@ -101,6 +108,88 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     wire_expect_err(&lee, 5, "not-found", "absent");
     wire_expect_err(&kim, 3, "limit", took);
     wire_expect_err(&kim, 4, "not-found", "absent");
+    unset(&s);
+}
+
+/* Answers kim with the large value, which then waits for the thread. */
+static void answer_big(struct scene *s, struct wire *kim)
+{
+    AUTO(got) struct got got = {0};
+
+    wire_put(kim, (struct frame){.type = FRAME_REQ, .corr = 3},
+             "{\"to\":\"costly\",\"method\":\"give\"}", "{}");
+    wire_expect(&s->source, &got, FRAME_PEER);
+    wire_expect(&s->source, &got, FRAME_REQ);
+    offload_hold(s->world.broker, true);
+    wire_put(&s->source, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL,
+             buf_str(&s->big));
+    while (!s->source.peer->checks)
+        world_turn(&s->world);
+}
+
+static void let_check(struct scene *s)
+{
+    offload_hold(s->world.broker, false);
+    while (s->source.peer->checks)
+        uv_run(&s->world.loop, UV_RUN_NOWAIT);
+}
+
+TEST(who_asks_for_a_costly_answer_of_a_shipped_service_rests_and_the_service_does_not)
+{
+    for (int shipped = 0; shipped < 2; shipped++) {
+        struct scene s;
+        struct wire kim;
+
+        set_as(&s, shipped);
+        wire_user(&s.world, &kim, "kim", "viewer");
+        answer_big(&s, &kim);
+        let_check(&s);
+        ck_assert_int_eq(s.source.peer->conn.resting, !shipped);
+        ck_assert_int_eq(kim.peer->conn.resting, shipped);
+        wire_expect_err(&kim, 3, "internal", "costly");
+        unset(&s);
+    }
+}
+
+/* The next answer of the source to lee, a small one. */
+static void ask_small(struct scene *s, struct wire *lee, uint32_t corr)
+{
+    AUTO(got) struct got got = {0};
+
+    wire_put(lee, (struct frame){.type = FRAME_REQ, .corr = corr},
+             "{\"to\":\"costly\",\"method\":\"tell\"}", "{}");
+    do
+        wire_get(&s->source, &got);
+    while (got.h.type != FRAME_REQ);
+    wire_put(&s->source, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, "{}");
+}
+
+TEST(while_an_answer_is_checked_others_get_theirs_and_events_keep_their_place)
+{
+    struct scene s;
+    struct wire kim, lee;
+    AUTO(got) struct got got = {0};
+
+    set_as(&s, true);
+    wire_user(&s.world, &kim, "kim", "viewer");
+    wire_user(&s.world, &lee, "lee", "viewer");
+    wire_put(&kim, (struct frame){.type = FRAME_SUB, .corr = 1},
+             "{\"to\":\"costly\",\"topic\":\"news\"}", NULL);
+    wire_expect(&kim, &got, FRAME_REP);
+    answer_big(&s, &kim);
+    ask_small(&s, &lee, 4);
+    wire_expect(&lee, &got, FRAME_REP);
+    wire_put(&s.source, (struct frame){.type = FRAME_PUB}, "{\"topic\":\"news\"}", "{}");
+    while (!s.source.peer->conn.blocked)
+        world_turn(&s.world);
+    wire_quiet(&kim);
+    let_check(&s);
+    wire_expect_err(&kim, 3, "internal", "costly");
+    wire_expect(&kim, &got, FRAME_EVENT);
+    /* And it goes on. */
+    ask_small(&s, &lee, 5);
+    wire_expect(&lee, &got, FRAME_REP);
+    ck_assert_uint_eq(got.h.corr, 5);
     unset(&s);
 }
 
