@@ -16,6 +16,7 @@
 #include "core/obs/logline.h"
 #include "core/obs/logs_internal.h"
 
+#define KV_BEGINS 1024    /* what is kept of pairs that are too long */
 #define BURST_SECONDS 5.0 /* LOGS_BURST at LOGS_RATE */
 #define AUDIT_SHARE 4     /* the audit has this part of what the log has of the disk */
 
@@ -212,6 +213,19 @@ static char *compact(const char *text, size_t len)
     return to;
 }
 
+/* Of pairs that are too long, as logs_store.c has it for the host's own records. */
+static char *beginning(const char *text, size_t len)
+{
+    struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "too-long-bytes", (int64_t)len);
+    json_write_string_len(&w, "begins", text, KV_BEGINS);
+    json_write_end(&w);
+    return buf_take(&kv);
+}
+
 static void plain(char *event)
 {
     for (; *event; event++)
@@ -238,8 +252,8 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
     if (json_member(text, len, "event", &value))
         json_text(&value, event, sizeof(event));
     plain(event); /* printed without quotes by the daemon */
-    if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
-        kv = compact(value.p, value.len);
+    if (json_member(text, len, "kv", &value) && value.type == 'o')
+        kv = value.len <= LOGS_LINE ? compact(value.p, value.len) : beginning(value.p, value.len);
     logs_store(logs, s, (enum log_level)level, event, kv ? kv : "{}");
 }
 

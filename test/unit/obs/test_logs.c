@@ -180,6 +180,25 @@ TEST(a_record_that_is_too_long_keeps_its_beginning)
     logs_free(logs);
 }
 
+TEST(pairs_of_a_service_that_are_too_long_keep_their_beginning)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query all = {0};
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    const char *begins;
+
+    buf_addf(&text, "{\"event\":\"long\",\"kv\":{\"first\":1,\"data\":\"%05000d\"}}", 1);
+    logs_record(logs, "fw", text.data, text.len);
+    ck_assert_uint_eq(count(logs, &all, &tree), 1);
+    ck_assert_int_ge(json_integer_value(tree_get(tree, "/records/0/kv/too-long-bytes")), 5000);
+    begins = json_string_value(tree_get(tree, "/records/0/kv/begins"));
+    ck_assert_ptr_nonnull(begins);
+    ck_assert(
+        !strncmp(begins, "{\"first\":1,\"data\":\"000", strlen("{\"first\":1,\"data\":\"000")));
+    logs_free(logs);
+}
+
 /* An answer contains its records in more levels, all of which its reader counts. */
 TEST(no_record_is_nested_too_deeply_for_the_answer_that_has_it)
 {
