@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/ipc/grant.h"
+#include "core/base/xalloc.h"
 
 static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
 
@@ -36,6 +36,25 @@ static int check_user(const struct principal *who, enum contract_rank needed, co
         return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it requires the role %s, %s is %s",
                         who->name, verb, interface, name, roles[needed - 1], who->name, who->role);
     return 0;
+}
+
+/* As names of interfaces, methods and topics are made. */
+static bool is_name(const char *text)
+{
+    return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-*")] == '\0';
+}
+
+int access_names(const struct principal *who, enum grant_kind kind, const char *to,
+                 const char *name, struct orb_err *err)
+{
+    AUTO_FREE char *interface = xstrndup(to, strcspn(to, "@"));
+
+    if (who->kind != PEER_SERVICE || !*interface || granted(who->owner, kind, interface, name))
+        return 0; /* without a name nothing is looked up */
+    if (is_name(interface) && is_name(name))
+        return grant_refuse(who->name, kind, interface, name, err);
+    return orb_fail(err, ORB_E_DENIED, "service %s lacks the capability for \"%.60s\" of \"%.60s\"",
+                    who->name, name, interface);
 }
 
 int access_method(const struct principal *who, const struct target *target, struct orb_err *err)

@@ -41,7 +41,7 @@ static void deliver(struct pending *p, const char *input, size_t len)
         .peer = p->who->id,
         .kind = p->who->kind,
         .name = p->who->name,
-        .role = p->who->role,
+        .role = p->who->kind == PEER_SERVICE ? "service" : p->who->role,
     };
 
     req->broker = broker;
@@ -136,7 +136,7 @@ int host_call(struct broker *broker, const char *to, const char *method, const c
         in.payload = "{}";
         in.len = 2;
     }
-    r = resolve_method(broker, to, method, &target, err);
+    r = resolve_method(broker, to, method, NULL, &target, err);
     if (r == 0)
         r = resolve_available(&target, err);
     if (r == 0)

@@ -57,7 +57,7 @@ int introspect_describe(struct broker *broker, const char *name, struct buf *to,
                         struct orb_err *err)
 {
     struct ipc_interface *interface;
-    int r = resolve_interface(broker, name, &interface, err);
+    int r = resolve_interface(broker, name, NULL, &interface, err);
 
     if (r < 0)
         return r;

@@ -125,7 +125,9 @@ static int target_of_envelope(struct ipc_peer *peer, const struct principal *who
     if (r == 0)
         r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
-        r = resolve_method(peer->broker, to, method, ret_target, err);
+        r = access_names(who, GRANT_CALL, to, method, err);
+    if (r == 0)
+        r = resolve_method(peer->broker, to, method, who, ret_target, err);
     if (r == 0)
         r = access_method(who, ret_target, err);
     return r;

@@ -12,7 +12,13 @@
 #define TO_SIZE 96
 #define METHOD_SIZE 64
 
-static int unknown_interface(struct broker *broker, const char *name, struct orb_err *err)
+static bool is_service(const struct principal *who)
+{
+    return who && who->kind == PEER_SERVICE;
+}
+
+static int unknown_interface(struct broker *broker, const char *name, bool list,
+                             struct orb_err *err)
 {
     AUTO_FREE const char **names = xcalloc(broker->interface_count, sizeof(*names));
     AUTO(buf) struct buf all = {0};
@@ -25,6 +31,8 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
         return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", broker->starting);
     if (own && own->contract) /* its own methods exist while its worker runs */
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
+    if (!list)
+        return orb_fail(err, ORB_E_NOT_FOUND, "no interface \"%.60s\"", name);
     for (struct ipc_interface *i = broker->interfaces; i; i = i->next)
         if (i->contract && strncmp(i->name, "service.", 8))
             names[n++] = i->name;
@@ -38,8 +46,8 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
                     n ? buf_str(&all) : "none yet");
 }
 
-int resolve_interface(struct broker *broker, const char *to, struct ipc_interface **ret_interface,
-                      struct orb_err *err)
+int resolve_interface(struct broker *broker, const char *to, const struct principal *who,
+                      struct ipc_interface **ret_interface, struct orb_err *err)
 {
     char name[TO_SIZE];
     const char *at = strchr(to, '@');
@@ -60,7 +68,7 @@ int resolve_interface(struct broker *broker, const char *to, struct ipc_interfac
                         to);
     interface = interface_find(broker, name);
     if (!interface || !interface->contract)
-        return unknown_interface(broker, name, err);
+        return unknown_interface(broker, name, !is_service(who), err);
     if (at && (major != interface->contract->major || minor > interface->contract->minor))
         return orb_fail(err, ORB_E_VERSION,
                         "%s is version %s here; %.60s requires major %u and a minor of at least %u",
@@ -69,7 +77,7 @@ int resolve_interface(struct broker *broker, const char *to, struct ipc_interfac
     return 0;
 }
 
-static int unknown_method(const struct ipc_interface *interface, const char *method,
+static int unknown_method(const struct ipc_interface *interface, const char *method, bool list,
                           struct orb_err *err)
 {
     const struct contract *c = interface->contract;
@@ -77,6 +85,9 @@ static int unknown_method(const struct ipc_interface *interface, const char *met
     AUTO(buf) struct buf all = {0};
     const char *near;
 
+    if (!list)
+        return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"", interface->name,
+                        method);
     for (size_t i = 0; i < c->method_count; i++) {
         names[i] = c->methods[i].name;
         if (all.len < 250)
@@ -91,10 +102,10 @@ static int unknown_method(const struct ipc_interface *interface, const char *met
 }
 
 int resolve_method(struct broker *broker, const char *to, const char *method,
-                   struct target *ret_target, struct orb_err *err)
+                   const struct principal *who, struct target *ret_target, struct orb_err *err)
 {
     struct ipc_interface *interface;
-    int r = resolve_interface(broker, to, &interface, err);
+    int r = resolve_interface(broker, to, who, &interface, err);
 
     if (r < 0)
         return r;
@@ -102,7 +113,9 @@ int resolve_method(struct broker *broker, const char *to, const char *method,
     ret_target->method = contract_method(interface->contract, method);
     ret_target->provider = interface->provider;
     if (!ret_target->method)
-        return unknown_method(interface, method, err);
+        return unknown_method(interface, method,
+                              !is_service(who) || access_names(who, GRANT_CALL, to, "*", NULL) == 0,
+                              err);
     return 0;
 }
 
@@ -167,7 +180,9 @@ static int open_handle(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_
     if (r == 0)
         r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
-        r = resolve_method(peer->broker, to, method, &target, err);
+        r = access_names(who, GRANT_CALL, to, method, err);
+    if (r == 0)
+        r = resolve_method(peer->broker, to, method, who, &target, err);
     if (r == 0)
         r = access_method(who, &target, err);
     if (r == 0)

@@ -16,13 +16,14 @@ struct method_handle { /* a handle given by OPENED is its index + 1 */
 
 /* Finds the interface of `to`, "NAME[@MAJOR[.MINOR]]", with a known contract of a compatible
  * version. ORB_E_INVALID, ORB_E_NOT_FOUND (err suggests a similar one), ORB_E_UNAVAILABLE,
- * ORB_E_VERSION. */
-int resolve_interface(struct broker *broker, const char *to, struct ipc_interface **ret_interface,
-                      struct orb_err *err);
+ * ORB_E_VERSION. who asks (NULL: the host): to a
+ * service an error names nothing else that there is. */
+int resolve_interface(struct broker *broker, const char *to, const struct principal *who,
+                      struct ipc_interface **ret_interface, struct orb_err *err);
 /* The current provider of method of `to`; ret_target->provider is NULL when there is none. Errors
  * as of resolve_interface(). */
 int resolve_method(struct broker *broker, const char *to, const char *method,
-                   struct target *ret_target, struct orb_err *err);
+                   const struct principal *who, struct target *ret_target, struct orb_err *err);
 /* 0: the provider takes requests; ORB_E_UNAVAILABLE, ORB_E_GONE. err may be NULL. */
 int resolve_available(const struct target *target, struct orb_err *err);
 

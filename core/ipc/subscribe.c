@@ -47,8 +47,10 @@ static int find_source(struct ipc_peer *peer, const char *to, const char *topic,
 {
     AUTO_FREE char *name = xstrndup(to, strcspn(to, "@"));
     struct ipc_interface unknown = {.name = name};
-    int r = resolve_interface(peer->broker, to, ret_interface, err);
+    int r = access_names(&peer->self, GRANT_SUBSCRIBE, to, topic, err);
 
+    if (r == 0)
+        r = resolve_interface(peer->broker, to, &peer->self, ret_interface, err);
     if (r == 0)
         r = check_topic(*ret_interface, topic, err);
     if (r == 0)

@@ -1,4 +1,5 @@
 /* core/ipc/resolve.c: who may call which method and receive which event. */
+#include "core/base/xalloc.h"
 #include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 
@@ -101,6 +102,50 @@ TEST(a_service_calls_only_what_its_capabilities_name)
         wire_service(&world, &services[i], "dns", table[i].capabilities);
         ask(&services[i], &echo, "echo", rows, 2);
     }
+    world_fini(&world);
+}
+
+/* The refusals of a name that exists and of one that does not, without the names. */
+static void refusals(struct wire *peer, enum frame_type type, const char *key, const char *code)
+{
+    static const char *const names[] = {"echo", "ghost"};
+    char *texts[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        AUTO_FREE char *env = buf_format("{\"to\":\"%s\",\"%s\":\"say\"}", names[i], key);
+        AUTO(got) struct got got = {0};
+        char *at;
+
+        wire_put(peer, (struct frame){.type = type, .corr = 70 + i}, env,
+                 type == FRAME_REQ ? "{}" : NULL);
+        wire_expect(peer, &got, FRAME_ERR);
+        ck_assert_ptr_nonnull(strstr(got.env, code));
+        ck_assert_ptr_null(strstr(got.env, "there are"));
+        texts[i] = xstrdup(got.env);
+        while ((at = strstr(texts[i], names[i])))
+            memmove(at, at + strlen(names[i]), strlen(at + strlen(names[i])) + 1);
+    }
+    ck_assert_str_eq(texts[0], texts[1]);
+    free(texts[0]);
+    free(texts[1]);
+}
+
+TEST(a_refusal_does_not_disclose_to_a_service_what_there_is)
+{
+    static const char *const none[] = {"ipc.call:service.*/*", NULL};
+    struct world world;
+    struct wire echo, dns;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_service(&world, &dns, "dns", none);
+    refusals(&dns, FRAME_REQ, "method", "\"denied\"");
+    refusals(&dns, FRAME_OPEN, "method", "\"denied\"");
+    refusals(&dns, FRAME_SUB, "topic", "\"denied\"");
+    /* Also what is granted, but is not there, lists nothing. */
+    wire_put(&dns, (struct frame){.type = FRAME_REQ, .corr = 9},
+             "{\"to\":\"service.gone\",\"method\":\"x\"}", "{}");
+    wire_expect_err(&dns, 9, "not-found", "no interface \\\"service.gone\\\"\"");
     world_fini(&world);
 }
 

@@ -350,7 +350,7 @@ TEST(a_peer_with_much_to_do_is_served_in_turns_and_wholly)
     buf_add(&all, head, 10); /* and the beginning of one more */
     wire_bytes(&busy, all.data, all.len);
     wire_put(&other, (struct frame){.type = FRAME_REQ, .corr = 5}, env, NULL);
-    wire_expect_err(&other, 5, "not-found", "no interface");
+    wire_expect_err(&other, 5, "denied", "no-such-interface");
     for (uint32_t i = 1; i <= count; i++) {
         wire_expect(&busy, &got, FRAME_ERR);
         ck_assert_uint_eq(got.h.corr, i);
