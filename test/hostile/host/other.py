@@ -229,11 +229,11 @@ class Other:
         return best[2] if best[0] > 1 else None
 
 
-def bench(figures, attempts, successes, step_s=None):
-    """The figures for bench/run. step_s: one thread answers both, so its p99 may be a step of the attacker's request and its own cost."""
+def bench(figures, attempts, successes, step_s=None, least=0):
+    """The figures for bench/run. least: so many attempts there should be. step_s: one thread answers both, so its p99 may be a step of the attacker's request and its own cost."""
     ratio = max(figures, key=lambda f: f[1], default=("none", 0, 0))
     gap = max(figures, key=lambda f: f[2], default=("none", 0, 0))
-    rows = [("attempts", attempts, "", "attempts", ">= 100", attempts >= 100, None),
+    rows = [("attempts", attempts, "", "attempts", f">= {least}", attempts >= least, None),
             ("successes", successes, "", "attempts", "0", successes == 0, None),
             ("others' p99 under attack", ratio[1], "x quiet", ratio[0], f"<= {RATIO:g}", ratio[1] <= RATIO, ratio[1]),
             ("others' longest answer", gap[2] * 1e3, "ms", gap[0], f"<= {GAP_S * 1e3:g}", gap[2] <= GAP_S, None)]

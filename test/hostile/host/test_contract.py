@@ -523,6 +523,6 @@ if len(attempts) < 130 and not only:
     tap.test("enough attempts", expect, False, f"only {len(attempts)}")
 if figures:
     sys.stdout = real
-    others.bench(measures, len(attempts), len(successes))
+    others.bench(measures, len(attempts), len(successes), least=100)
     sys.exit(0)
 tap.end()
