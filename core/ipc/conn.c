@@ -233,6 +233,11 @@ static void fail_read(struct conn *conn, int code)
         conn->events->broken(conn, &err);
         return;
     }
+    if (conn->awaited) { /* conn_await() continues */
+        conn->leaving = true;
+        uv_poll_stop(&conn->poll);
+        return;
+    }
     if (code != -ENODATA)
         orb_fail(&err, code, "cannot read from %s", conn->name);
     else if (conn->buffer.len)
@@ -309,10 +314,17 @@ static void read_last(struct conn *conn)
         took = uv_hrtime() - began;
         conn->last_ns += took;
     }
-    if (conn->dead)
+    if (conn->dead || conn->awaited)
         return;
     orb_fail(&err, ORB_E_GONE, "%s closed the connection", conn->name);
     conn_end(conn, &err);
+}
+
+void conn_await(struct conn *conn, bool awaited)
+{
+    conn->awaited = awaited;
+    if (!awaited && conn->leaving && !conn->dead)
+        read_last(conn);
 }
 
 /* The other end is gone: no further event comes, or always the same one. */

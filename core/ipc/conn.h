@@ -58,6 +58,7 @@ struct conn {
     bool resting; /* not read at present, by conn_pause() */
     bool blocked; /* conn_block(): received frames are not passed on */
     bool leaving; /* the other end is gone, what it sent before is handed on yet */
+    bool awaited; /* conn_await(): what it sent before is being worked on */
     bool serving; /* a callback of the poll is under way: served follows */
     bool want_write;
     bool more; /* buffer holds whole frames, left over by the last turn */
@@ -119,6 +120,9 @@ void conn_pause(struct conn *conn);
 void conn_block(struct conn *conn);
 /* Reverts conn_block(); nothing is passed on before conn_resume(). */
 void conn_unblock(struct conn *conn);
+/* awaited: frames it sent are being worked on while it is read, so the end of the other end is its
+ * own only after they are done (false). */
+void conn_await(struct conn *conn, bool awaited);
 /* Continues reading, and passes on frames left over; while blocked it only ends the pause. */
 void conn_resume(struct conn *conn);
 

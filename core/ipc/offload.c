@@ -141,6 +141,8 @@ static void finish(struct job *job)
     } else {
         broker->offload->on_done(peer, who, &in, job->cpu_ns);
     }
+    if (!peer->checks && peer->conn.awaited)
+        conn_await(&peer->conn, false);
     conn_group_flush(&broker->conns); /* nothing may borrow the frame from here on */
 }
 
@@ -308,6 +310,7 @@ static int hand_over(struct ipc_peer *peer, const struct contract *contract,
         who->checking = true;
     } else if (in->h.type == FRAME_REP && peer->checks < OFFLOAD_ANSWERS) {
         peer->checks++;
+        conn_await(&peer->conn, true);
     } else {
         job->checked.blocks = true;
         conn_block(&peer->conn);

@@ -193,6 +193,24 @@ TEST(while_an_answer_is_checked_others_get_theirs_and_events_keep_their_place)
     unset(&s);
 }
 
+TEST(an_answer_counts_though_its_service_is_gone_when_it_is_checked)
+{
+    struct scene s;
+    struct wire kim;
+
+    set_as(&s, true);
+    wire_user(&s.world, &kim, "kim", "viewer");
+    answer_big(&s, &kim);
+    wire_close(&s.source);
+    while (!s.source.peer->conn.leaving)
+        world_turn(&s.world);
+    wire_quiet(&kim);
+    offload_hold(s.world.broker, false);
+    wire_expect_err(&kim, 3, "internal", "costly"); /* of the check, and not peer-gone */
+    world_until(&s.world, &s.source.closed);
+    unset(&s);
+}
+
 TEST(a_peer_may_leave_while_a_value_is_checked_and_what_it_sent_last_counts)
 {
     struct scene s;
