@@ -13,8 +13,9 @@ uint32_t classify_rows_alloc(struct classify_builder *builder, size_t bytes, siz
 
     if (offset > builder->size || bytes > builder->size - offset)
         return 0;
+    /* The gap as well: memory of an earlier policy may be used again. */
+    memset(builder->memory + builder->used, 0, offset + bytes - builder->used);
     builder->used = offset + bytes;
-    memset(builder->memory + offset, 0, bytes);
     return (uint32_t)offset;
 }
 

@@ -10,6 +10,7 @@ MAP_LOOKUP, MAP_NEXT_KEY, OBJ_GET, MAP_FD_BY_ID, INFO_BY_FD = 1, 4, 7, 14, 15
 LINK_CREATE, LINK_DETACH = 28, 34
 ATTACH_XDP = 37
 NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280}.get(platform.machine())
+HINTS = 40  # offset of struct classify_head
 CONTROL, IFACE_KEY, IFACE = "=8I", "=II", "=B6sxHHI"
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -79,6 +80,8 @@ def enforced(where):
         number = struct.unpack("=I", outer.get(struct.pack("=I", slot)))[0]
     with Map(bpf(MAP_FD_BY_ID, struct.pack("=III", number, 0, 0))) as inner:
         blob = inner.get(struct.pack("=I", 0))
+    size, hints = struct.unpack_from("=I", blob, 4)[0], struct.unpack_from("=I", blob, HINTS)[0]
+    blob = blob[:HINTS] + bytes([hints != 0] * 4) + blob[HINTS + 4:size]  # which generation is left out
     return "\n".join([f"enabled {enabled}", *sorted(zones),
                       f"classifier {hashlib.sha256(blob).hexdigest()[:16]}"])
 
