@@ -108,12 +108,12 @@ static void a_thread_reports_to_the_loop(void)
     struct orb_test *test = start(NULL);
     struct orb_err err = {0};
     const char *out;
-    int r = orb_test_call(test, "count", "{\"steps\":100}", &out, &err);
+    int r = orb_test_call(test, "count", "{\"steps\":20000}", &out, &err);
 
     if (r == ORB_LATER)
         r = orb_test_answer(test, 60000, &out, &err);
     CHECK(r == 0);
-    CHECK(!strcmp(out, "{\"counted\":100}"));
+    CHECK(!strcmp(out, "{\"counted\":20000}"));
     CHECK(orb_test_call(test, "count", "{\"steps\":1000000000}", &out, &err) == ORB_LATER);
     stop(test); /* while it counts */
 }

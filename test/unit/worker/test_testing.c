@@ -14,6 +14,7 @@ struct user {
     uint32_t gone;
     char *mode;
     int discarded;
+    int turns; /* of the loop, before "turns" is answered */
 };
 
 static void on_answer(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
@@ -57,6 +58,25 @@ static int on_keep(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
 
     u->kept = req;
     return 0;
+}
+
+static void on_turn(struct orb_ctx *ctx, void *arg)
+{
+    struct user *u = orb_user(ctx);
+
+    if (u->turns-- > 1)
+        orb_post(ctx, on_turn, arg, NULL);
+    else
+        orb_reply(arg, NULL);
+}
+
+/* Answered from within a later turn of the loop, in which nothing else happens. */
+static int on_turns(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    struct user *u = orb_user(ctx);
+
+    u->turns = (int)orb_number(in, "turns", 1);
+    return orb_post(ctx, on_turn, req, err);
 }
 
 static int on_die(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
@@ -147,9 +167,13 @@ static void on_stop(struct orb_ctx *ctx)
     free(u);
 }
 
-static const struct orb_method methods[] = {{"ask", on_ask, 0},     {"who", on_who, 0},
-                                            {"wrong", on_wrong, 0}, {"keep", on_keep, 0},
-                                            {"die", on_die, 0},     {0}};
+static const struct orb_method methods[] = {{"ask", on_ask, 0},
+                                            {"who", on_who, 0},
+                                            {"wrong", on_wrong, 0},
+                                            {"keep", on_keep, 0},
+                                            {"die", on_die, 0},
+                                            {"turns", on_turns, 0},
+                                            {0}};
 static const char *const paths[] = {"/kit", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .discard = on_discard};
@@ -198,6 +222,25 @@ TEST(a_call_of_the_package_is_answered_by_the_test)
     ck_assert_int_eq(orb_test_answer(t, 0, &out, &err), ORB_LATER);
     orb_test_advance(t, 1);
     ck_assert_int_eq(orb_test_answer(t, 0, &out, &err), ORB_E_DEADLINE);
+    stop(t);
+}
+
+TEST(an_answer_of_a_later_turn_is_not_left_in_the_queue)
+{
+    struct orb_test *t = start();
+    struct orb_err err = {0};
+    const char *out;
+
+    for (int turns = 1; turns <= 8; turns++) {
+        char input[32];
+        int r;
+
+        snprintf(input, sizeof(input), "{\"turns\":%d}", turns);
+        r = orb_test_call(t, "turns", input, &out, &err);
+        if (r == ORB_LATER)
+            r = orb_test_answer(t, 10000, &out, &err);
+        ck_assert_int_eq(r, 0);
+    }
     stop(t);
 }
 
