@@ -50,6 +50,9 @@ struct api {
     struct orb_ctx *ctx;
     struct orb_watch *listening;
     bool full; /* and not listening until a connection ends */
+    int epoll; /* the connections: watch.h */
+    struct orb_watch *watch;
+    void (*watch_fn)(struct connection *c, unsigned events);
     struct orb_timer *expiry;
     struct principal *principals;
     struct principal *turns, *turns_last; /* those with something to do: turn.h */

@@ -12,12 +12,21 @@
 #include "api/request.h"
 #include "api/session.h"
 #include "api/turn.h"
+#include "api/watch.h"
+#include "core/base/now.h"
 #include "core/base/xalloc.h"
 
 #define LOOK_EVERY_MS 1000
+#define LOOK_US 300 /* of closing slow ones; then others have their turns */
 #define PEEK_BYTES 2048u
 
 /* ---- accounting ---- */
+
+/* May another connection take its place? */
+static bool closable(const struct connection *c)
+{
+    return c->state != CONNECTION_WORK;
+}
 
 static void count_for(struct connection *c, uint64_t key)
 {
@@ -29,11 +38,13 @@ static void count_for(struct connection *c, uint64_t key)
     turn_remove(c);
     c->principal = principal_take(c->api, key);
     c->principal->connections++;
+    c->principal->closable += closable(c);
     if (queued)
         turn_add(c);
     if (!before)
         return;
     before->connections--;
+    before->closable -= closable(c);
     principal_give_back(before);
 }
 
@@ -61,7 +72,6 @@ static void end(struct connection *c)
     struct api *api = c->api;
 
     turn_remove(c);
-    orb_watch_free(c->watch);
     if (c->begun)
         request_free(c->begun);
     if (c->prev)
@@ -72,6 +82,7 @@ static void end(struct connection *c)
         c->next->prev = c->prev;
     api->connection_count--;
     c->principal->connections--;
+    c->principal->closable -= closable(c);
     principal_give_back(c->principal);
     if (!api->stopping) {
         orb_gauge_set(api->ctx, "connections", api->connection_count);
@@ -84,7 +95,6 @@ static void end(struct connection *c)
 
 void connection_close(struct connection *c)
 {
-    orb_watch_set(c->watch, 0);
     if (c->library)
         library_close(c);
     else
@@ -138,7 +148,7 @@ uint64_t connection_due(const struct connection *c)
 static void on_look(struct orb_ctx *ctx, void *arg)
 {
     struct api *api = arg;
-    uint64_t now = orb_now_ms();
+    uint64_t now = orb_now_ms(), end_us = now_us() + LOOK_US;
     struct connection *next;
 
     for (struct connection *c = api->connections; c; c = next) {
@@ -147,6 +157,10 @@ static void on_look(struct orb_ctx *ctx, void *arg)
         next = c->next;
         if (!due || now < due || c->queued)
             continue;
+        if (now_us() >= end_us) {
+            orb_timer_start(api->look, 0, LOOK_EVERY_MS);
+            return;
+        }
         say_timeout(c);
         connection_cut(c, "too slow");
     }
@@ -156,35 +170,28 @@ static void on_look(struct orb_ctx *ctx, void *arg)
 
 /* ---- eviction ---- */
 
-/* Of the principal with the most connections that can be closed, how many can. */
-static struct principal *heaviest(const struct api *api, unsigned *ret_idle)
+/* The principal with the most connections of those that have any to be closed. */
+static struct principal *heaviest(const struct api *api)
 {
     struct principal *most = NULL;
 
-    *ret_idle = 0;
-    for (struct principal *p = api->principals; p; p = p->next)
-        p->closable = 0;
-    for (const struct connection *c = api->connections; c; c = c->next)
-        c->principal->closable += c->state != CONNECTION_WORK;
     for (struct principal *p = api->principals; p; p = p->next)
         if (p->closable && (!most || p->connections > most->connections))
             most = p;
-    if (most)
-        *ret_idle = most->closable;
     return most;
 }
 
 static bool make_room(struct api *api)
 {
     uint32_t random = 0;
-    unsigned idle, at;
-    const struct principal *p = heaviest(api, &idle);
+    unsigned at;
+    const struct principal *p = heaviest(api);
 
     if (!p || getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
         return false;
-    at = random % idle;
+    at = random % p->closable;
     for (struct connection *c = api->connections; c; c = c->next)
-        if (c->principal == p && c->state != CONNECTION_WORK && at-- == 0) {
+        if (c->principal == p && closable(c) && at-- == 0) {
             connection_cut(c, "others need the connection");
             return true;
         }
@@ -198,12 +205,9 @@ bool connection_has_room(struct api *api)
 
 /* ---- the beginning ---- */
 
-static void on_event(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
+static void on_event(struct connection *c, unsigned events)
 {
-    struct connection *c = arg;
-
     c->events |= events;
-    orb_watch_set(c->watch, 0); /* it was seen: now it waits for its turn */
     look_ahead(c);
     turn_add(c);
 }
@@ -212,14 +216,13 @@ void connection_open(struct api *api, int fd, const struct sockaddr_storage *add
 {
     struct connection *c = xcalloc(1, sizeof(*c));
 
-    c->watch = orb_watch_new(api->ctx, fd, ORB_READABLE, on_event, c, NULL);
-    if (!c->watch) {
+    c->api = api;
+    c->fd = fd;
+    if (!watch_add(c)) {
         close(fd);
         free(c);
         return;
     }
-    c->api = api;
-    c->fd = fd;
     c->address = *address;
     c->address_len = len;
     c->opened_ms = c->since_ms = orb_now_ms();
@@ -266,7 +269,7 @@ static void run(struct connection *c)
         wanted = 0;
     }
     if (wanted)
-        orb_watch_set(c->watch, wanted);
+        watch_again(c, wanted);
     else
         turn_add(c);
 }
@@ -278,7 +281,9 @@ struct connection *connection_of(struct MHD_Connection *connection)
 
 void connection_is(struct connection *c, enum connection_state state, struct request *q)
 {
+    c->principal->closable -= closable(c);
     c->state = state;
+    c->principal->closable += closable(c);
     c->request = q;
     c->since_ms = orb_now_ms();
     c->answered |= state == CONNECTION_ANSWER;
@@ -296,10 +301,11 @@ size_t connection_working_bytes(const struct connection *c)
     return n;
 }
 
-void connection_start(struct api *api)
+int connection_start(struct api *api, struct orb_err *err)
 {
     api->run = run;
     api->look = orb_timer_new(api->ctx, on_look, api);
+    return watch_start(api, on_event, err);
 }
 
 void connection_stop(struct api *api)
@@ -307,4 +313,5 @@ void connection_stop(struct api *api)
     while (api->connections)
         connection_close(api->connections);
     orb_timer_free(api->look);
+    watch_stop(api);
 }

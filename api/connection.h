@@ -22,8 +22,7 @@ struct connection {
     struct sockaddr_storage address;
     socklen_t address_len;
     struct MHD_Daemon *library; /* NULL until its first turn */
-    struct orb_watch *watch;
-    unsigned events; /* received and waiting for its turn */
+    unsigned events;            /* received and waiting for its turn */
     enum connection_state state;
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
@@ -39,9 +38,10 @@ struct connection {
     struct connection *queue_prev, *queue_next;
 };
 
-/* Makes the timer that looks at slow connections; sets api->run. */
-void connection_start(struct api *api);
-/* Ends all, and the timer. */
+/* Makes the timer that looks at slow connections, and their watch; sets api->run. Error: codes of
+ * watch_start(). */
+int connection_start(struct api *api, struct orb_err *err);
+/* Ends all, the timer and the watch. */
 void connection_stop(struct api *api);
 
 /* Accepts a client; fd belongs to the connection. When connections run short another one is closed

@@ -39,8 +39,7 @@ static void on_change(void *cls, struct MHD_Connection *connection, void **socke
         *socket_context = c;
         return;
     }
-    c->ended = true;
-    orb_watch_set(c->watch, 0); /* the library closes the descriptor now */
+    c->ended = true; /* the library closes the descriptor now */
 }
 
 bool library_open(struct connection *c)

@@ -24,7 +24,7 @@ struct principal {
     struct principal *queue_next;
     uint64_t record_ms;    /* the next record is due then, or was */
     uint64_t not_recorded; /* since the last one */
-    unsigned closable;     /* of its connections: connection.c */
+    unsigned closable;     /* of its connections, those that wait for the client: connection.c */
 };
 
 /* Keys: of a user, by name. */

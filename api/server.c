@@ -9,9 +9,10 @@
 #include "api/exchange.h"
 #include "api/session.h"
 #include "api/turn.h"
+#include "core/base/now.h"
 
 #define EXPIRE_EVERY_MS 30000
-#define ACCEPTS_AT_ONCE 32
+#define ACCEPT_US 500 /* as long as a round: then the connections have their turns */
 
 /* 1: a client was accepted, or left again; 0: there is none. */
 static int accept_one(struct api *api, int listening)
@@ -29,16 +30,15 @@ static int accept_one(struct api *api, int listening)
 static void on_client(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
     struct api *api = arg;
+    uint64_t end = now_us() + ACCEPT_US;
 
-    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+    do {
         if (!connection_has_room(api)) { /* all wait for the host; until one of them ends */
             orb_watch_set(api->listening, 0);
             api->full = true;
             return;
         }
-        if (!accept_one(api, fd))
-            return;
-    }
+    } while (accept_one(api, fd) && now_us() < end);
 }
 
 static void on_expiry(struct orb_ctx *ctx, void *arg)
@@ -59,7 +59,8 @@ int server_start(struct api *api, struct orb_err *err)
     if (!api->listening)
         return err->code;
     api->calls = &exchange_calls;
-    connection_start(api);
+    if (connection_start(api, err) < 0)
+        return err->code;
     turn_start(api);
     api->expiry = orb_timer_new(api->ctx, on_expiry, api);
     orb_timer_start(api->expiry, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS);
