@@ -211,9 +211,12 @@ static void on_ping(struct orb_ctx *ctx, const struct inframe *frame)
                   buf_str(&b), b.len, NULL);
 }
 
+/* What came before it is answered. */
 static void on_stop(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    sdk_end(ctx, 0);
+    ctx->stopping = true;
+    if (!sdk_queue_waits(&ctx->queue))
+        sdk_end(ctx, 0);
 }
 
 void sdk_frame(struct orb_ctx *ctx, const struct inframe *frame)

@@ -13,12 +13,14 @@
 #include "core/worker/sdk.h"
 #include "core/worker/sdk_conf.h"
 #include "core/worker/sdk_plugin.h"
+#include "core/worker/sdk_queue.h"
 #include "core/worker/sdk_timer.h"
 
 #define SDK_READ_TURN 262144u /* read per loop turn, then others get theirs */
 #define SDK_DELIVER_US 10000u /* handlers have so long a turn: then timers run, answers leave */
-#define SDK_FLUSH_AT 65536u   /* more than this is written at once, inside the callback */
-#define SDK_QUEUE_SOFT (512u * 1024)       /* beyond: logs dropped, events refused (busy) */
+#define SDK_WAITING_MAX (4u << 20)   /* bytes of requests that wait; the others stay at the host */
+#define SDK_FLUSH_AT 65536u          /* more than this is written at once, inside the callback */
+#define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events refused (busy) */
 #define SDK_QUEUE_CALLS (8u * 1024 * 1024) /* beyond: calls refused (busy) */
 #define SDK_QUEUE_MAX (64u * 1024 * 1024)  /* beyond: the host does not read; the worker ends */
 #define SDK_MAX_CALLS 4096u                /* in flight */
@@ -64,7 +66,7 @@ struct orb_ctx {
     struct loop_scope scope;
     uv_poll_t poll;
     uv_prepare_t prepare;
-    uv_idle_t more; /* runs while in holds frames left over for the next turn */
+    uv_idle_t more; /* runs while frames or requests are left over for the next turn */
     struct sdk_timer call_timer;
     struct sdk_timer metric_timer;
     struct sdk_timer attach_timer;
@@ -88,6 +90,7 @@ struct orb_ctx {
 
     struct frame_stream wire; /* to the host */
     bool polling_write;
+    bool frames_left; /* in wire's input, for the next turn */
     uint64_t dropped; /* log frames */
 
     cJSON *welcome;
@@ -96,6 +99,8 @@ struct orb_ctx {
     unsigned method_count;
     struct sdk_peer *peers;
     struct orb_req *reqs;
+    struct sdk_queue queue; /* of those the package has not seen yet */
+    bool stopping;          /* STOP came: ends when none waits */
     struct sdk_target *targets;
     struct sdk_call *calls[SDK_CALL_BUCKETS];
     unsigned call_count;

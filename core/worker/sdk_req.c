@@ -121,6 +121,29 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame)
     cJSON_Delete(tree);
 }
 
+static void req_free(struct orb_req *req)
+{
+    if (req->prev)
+        req->prev->next = req->next;
+    else
+        req->ctx->reqs = req->next;
+    if (req->next)
+        req->next->prev = req->prev;
+    cJSON_Delete(req->in);
+    peer_unref(req->peer);
+    free(req);
+}
+
+/* A change's steps are all seen by the package. */
+static void cancel(struct orb_req *req)
+{
+    req->cancelled = true;
+    if (!req->waits || req->method->own)
+        return;
+    sdk_queue_remove(&req->ctx->queue, req);
+    req_free(req);
+}
+
 void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame)
 {
     uint32_t id = frame->h.src;
@@ -134,26 +157,15 @@ void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame)
     if (!peer)
         return;
     *at = peer->next;
-    for (struct orb_req *req = ctx->reqs; req; req = req->next)
+    for (struct orb_req *req = ctx->reqs, *next; req; req = next) {
+        next = req->next;
         if (req->peer == peer)
-            req->cancelled = true;
+            cancel(req);
+    }
     sdk_conf_gone(ctx, id);
     if (ctx->loaded && ctx->plugin->peer_gone)
         ctx->plugin->peer_gone(ctx, id);
     peer_unref(peer);
-}
-
-static void req_free(struct orb_req *req)
-{
-    if (req->prev)
-        req->prev->next = req->next;
-    else
-        req->ctx->reqs = req->next;
-    if (req->next)
-        req->next->prev = req->prev;
-    cJSON_Delete(req->in);
-    peer_unref(req->peer);
-    free(req);
 }
 
 static void read_trace(struct orb_req *req, const struct inframe *frame)
@@ -249,11 +261,22 @@ void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame)
         refuse(ctx, frame, ORB_E_NOMEM, "the service is out of memory");
         return;
     }
+    req->method = method;
+    sdk_queue_add(&ctx->queue, req);
+}
+
+void sdk_req_next(struct orb_ctx *ctx)
+{
+    struct orb_req *req = sdk_queue_take(&ctx->queue);
+    const struct sdk_method *method = req->method;
+
     if (method->own || !(method->plugin->flags & ORB_RAW)) {
         req->in = sdk_parse(req->text, req->len);
         if (!req->in) {
-            refuse(ctx, frame, ORB_E_NOMEM, "the input could not be read");
-            req_free(req);
+            struct orb_err err;
+
+            orb_fail(&err, ORB_E_NOMEM, "the input could not be read");
+            orb_reply_error(req, &err);
             return;
         }
     }
@@ -265,9 +288,12 @@ void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame)
 
 void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    for (struct orb_req *req = ctx->reqs; req; req = req->next)
-        if (req->corr == frame->h.corr)
-            req->cancelled = true;
+    struct orb_req *req = ctx->reqs;
+
+    while (req && req->corr != frame->h.corr)
+        req = req->next;
+    if (req)
+        cancel(req);
 }
 
 const struct orb_peer *orb_req_peer(const struct orb_req *req)
@@ -333,6 +359,8 @@ void orb_reply_error(struct orb_req *req, const struct orb_err *err)
 
 void sdk_req_fini(struct orb_ctx *ctx)
 {
+    while (sdk_queue_waits(&ctx->queue))
+        sdk_queue_take(&ctx->queue);
     while (ctx->reqs)
         req_free(ctx->reqs);
     while (ctx->peers) {

@@ -5,6 +5,7 @@
 #include "core/worker/sdk_internal.h"
 
 struct inframe;
+struct sdk_method;
 
 struct sdk_peer {
     struct sdk_peer *next;
@@ -34,6 +35,9 @@ struct orb_req {
     uint32_t corr;
     uint64_t progress_at; /* when PROGRESS about it was sent last */
     bool cancelled;       /* the caller cancelled: the answer is dropped */
+    bool waits;           /* in ctx->queue, by queue_next */
+    struct orb_req *queue_next;
+    const struct sdk_method *method;
     char trace[64];
     size_t len;
     char text[];
@@ -41,9 +45,11 @@ struct orb_req {
 
 /* Finds the handler of each method of WELCOME's list, the context's from then on. ORB_E_LIMIT. */
 int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
-/* REQ: a request to the package, or a step of a change. */
+/* REQ: a request to the package, or a step of a change; it is queued. */
 void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
-/* CANCEL: the caller waits no longer. */
+/* Passes the request whose turn it is to its handler; there is one. */
+void sdk_req_next(struct orb_ctx *ctx);
+/* CANCEL: the caller waits no longer. The package does not see a request that still waits. */
 void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame);
 /* PEER: identity of a peer id. */
 void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame);

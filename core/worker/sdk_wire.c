@@ -10,6 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
+#include "core/worker/sdk_req.h"
 #include "core/worker/sdk_wire.h"
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -91,12 +92,25 @@ static void on_prepare(uv_prepare_t *handle)
     }
 }
 
-/* Dispatches complete frames until until_us; the rest follows in the next turn of the loop, after
- * timers and the answers of this one. */
-static void deliver(struct orb_ctx *ctx, uint64_t until_us)
+/* Passes waiting requests to the package. */
+static void handle_requests(struct orb_ctx *ctx, uint64_t until_us)
 {
-    uv_idle_stop(&ctx->more);
-    while (ctx->state != SDK_ENDED) {
+    while (ctx->state != SDK_ENDED && sdk_queue_waits(&ctx->queue) && now_us() < until_us)
+        sdk_req_next(ctx);
+}
+
+/* Of these frames many are taken quickly: requests wait in queues, the others are about them. */
+static bool is_quick(const struct frame *h)
+{
+    return h->type == FRAME_REQ || h->type == FRAME_PEER || h->type == FRAME_CANCEL;
+}
+
+/* Takes complete frames, and handles requests until until_us; after that only the queues are
+ * filled, so that requests of all identities take turns. */
+static void take_frames(struct orb_ctx *ctx, uint64_t until_us)
+{
+    ctx->frames_left = false;
+    while (ctx->state != SDK_ENDED && !ctx->frames_left) {
         struct inframe frame;
         struct orb_err err;
         int r = frame_stream_next(&ctx->wire, &frame, &err);
@@ -106,31 +120,44 @@ static void deliver(struct orb_ctx *ctx, uint64_t until_us)
         if (r != 0)
             return;
         sdk_frame(ctx, &frame);
-        if (now_us() >= until_us) {
-            uv_idle_start(&ctx->more, on_more);
-            return;
-        }
+        handle_requests(ctx, until_us);
+        ctx->frames_left =
+            now_us() >= until_us && (!is_quick(&frame.h) || ctx->queue.bytes > SDK_WAITING_MAX);
     }
+}
+
+/* Frames and requests until until_us; the rest follows in the next turn of the loop, after timers
+ * and the answers of this one. */
+static void deliver(struct orb_ctx *ctx, uint64_t until_us)
+{
+    take_frames(ctx, until_us);
+    if (ctx->state == SDK_ENDED)
+        return;
+    if (ctx->frames_left || sdk_queue_waits(&ctx->queue))
+        uv_idle_start(&ctx->more, on_more);
+    else if (ctx->stopping)
+        sdk_end(ctx, 0);
+    else
+        uv_idle_stop(&ctx->more);
 }
 
 static void on_more(uv_idle_t *handle)
 {
     struct orb_ctx *ctx = container_of(handle, struct orb_ctx, more);
+    uint64_t until_us;
 
     flush(ctx); /* answers queued before */
-    deliver(ctx, now_us() + SDK_DELIVER_US);
+    until_us = now_us() + SDK_DELIVER_US;
+    handle_requests(ctx, until_us);
+    deliver(ctx, until_us);
 }
 
-static bool has_more(const struct orb_ctx *ctx)
-{
-    return uv_is_active((const uv_handle_t *)&ctx->more);
-}
-
+/* While requests wait, those that came meanwhile are only queued here. */
 static void on_readable(struct orb_ctx *ctx)
 {
-    uint64_t until_us = now_us() + SDK_DELIVER_US;
+    uint64_t until_us = sdk_queue_waits(&ctx->queue) ? 0 : now_us() + SDK_DELIVER_US;
 
-    for (size_t turn = 0; turn < SDK_READ_TURN && ctx->state != SDK_ENDED && !has_more(ctx);) {
+    for (size_t turn = 0; turn < SDK_READ_TURN && ctx->state != SDK_ENDED && !ctx->frames_left;) {
         long n = frame_stream_read(&ctx->wire, MSG_DONTWAIT);
 
         if (n > 0) {

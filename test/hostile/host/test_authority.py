@@ -3,6 +3,7 @@
 transactions, by names and by requests; each has a control: the same with permission succeeds."""
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 from appliance import Appliance, expect, run  # noqa: E402
 from lab import attempt, build, conclude, lives, no_win, start, stop, tap, Watch, words_of  # noqa: E402
 from packages import manifest, package  # noqa: E402
-from wire import Client, frame, Refused, REQ  # noqa: E402
+from wire import Client, ERR, frame, Refused, REP, REQ  # noqa: E402
 
 SECRET = "SECRET-OF-ANOTHER"
 GRANTS = {
@@ -344,6 +345,27 @@ def crowds_out(box, watch):
     watch.sound()
 
 
+def many_requests(box, watch):
+    """A user has 240 requests in the queue of a service: one of another user is answered after one of them. Counted is how
+    many of the 240 are answered when the other one is."""
+    token = box.ctl("token", "create", "few", "viewer").stdout.strip()
+    asks = "operations/acme-probe@1/echo", "POST", {"text": "mine"}
+    expect(http(box, token, *asks) == {"text": "mine"}, "no control: it is not answered while nothing else is asked")
+    crowd, answered = [Client(watch.sock, timeout=60) for _ in range(4)], 0
+    for c in crowd:
+        c.send(b"".join(frame(REQ, {"to": "acme-probe@1", "method": "spin"}, {"ms": 15}, corr=i) for i in range(1, 61)))
+    expect(http(box, token, *asks) == {"text": "mine"}, "it is not answered")
+    for c in crowd:
+        while select.select([c.s], [], [], 0)[0] or c.buf:
+            answered += c.next()[0] in (REP, ERR)
+    print(f"# another user's request was answered after {answered} of 240", flush=True)
+    expect(answered < 180, f"it waited for {answered} of the 240 requests before it")
+    for c in crowd:
+        c.close()
+    box.until(20, lambda: Client(watch.sock).call("acme-probe@1", "echo", {"text": "back"}) == {"text": "back"}, "it answers")
+    watch.sound()
+
+
 # ---- what its manifest requests ----
 
 LONG_S = 30  # the end of the daemon comes after ten seconds at the latest, on a quiet machine
@@ -424,6 +446,7 @@ def main(root):
         attempt("interfaces without a provider use up all room", many_names, box, watch)
         attempt("a package takes all places of who reads logs", all_the_logs, box, watch)
         attempt("a service that is busy is disconnected for what others sent", crowds_out, box, watch)
+        attempt("a user fills the queue of a service with requests", many_requests, box, watch)
         tap.test("no other service was hurt", watch.sound)
         attempt("a manifest sets its own limits", limits, box, watch)
         attempt("a package holds up the start and the end of the daemon", holds_up, box, watch)
