@@ -11,11 +11,17 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 0x4f524205u
+#define ABI_VERSION 0x4f524206u
 
 #define ABI_WAYS 4
 #define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
 #define ABI_FLOW6_BUCKETS 8192
+/* Each CPU: entries of flows that are sent, then of those that are not, the last one for a packet
+ * whose flow is not kept. */
+#define ABI_FLOW4_SENT 32768
+#define ABI_FLOW4_ENTRIES 40960
+#define ABI_FLOW6_SENT 16384
+#define ABI_FLOW6_ENTRIES 20480
 #define ABI_PORTS 256
 #define ABI_NO_PORT 0xffff
 #define ABI_COUNTERS 65536             /* slot 0: the default of forward */
@@ -124,46 +130,69 @@ struct fast_iface {
 #define FLOW_LABEL 16     /* each packet of it takes the slow program: its label may change */
 #define FLOW_PRIORITY 255 /* the packet's priority stays as it is */
 
-/* What an entry of both families begins with. Ports in network byte order, as they leave. */
+/* What an entry of both families begins with: what a hit needs is in the first line of the
+ * processor's cache. Ports in network byte order, as they leave. */
 struct flow_head {
     __u32 epoch;
     __u32 refresh; /* jiffies: valid until */
     __u32 punt;    /* jiffies: after that, one packet takes the kernel's path */
-    __u32 counter;
     __u32 oif;
-    __u8 mac[12]; /* destination and source, as in the frame */
-    __u8 own[6];  /* the frame must be for this address */
     __u16 flags;
-    __u16 source_port, destination_port; /* together one word */
-    __u16 mtu;
-    __u16 address_delta, l4_delta; /* one's complement; l4_delta includes address_delta */
-    __u16 port, redirect;
     __u8 tos; /* without ECN: another one may take another way */
     __u8 priority;
+    __u16 mtu;
+    __u16 redirect;
+    __u16 source_port, destination_port; /* together one word */
+    __u16 address_delta, l4_delta;       /* one's complement; l4_delta includes address_delta */
+    __u8 mac[12];                        /* destination and source, as in the frame */
+    __u8 own[6];                         /* the frame must be for this address */
+    __u16 port;
+    __u32 counter;
+    __u64 hits;  /* ABI_HIT, not yet in `counters` and `stats` */
+    __u32 since; /* the epoch the entry was made in */
+    __u32 way;   /* the element of ways4, ways6 and, in it, the way that leads here */
 };
 
-/* Addresses in network byte order, as they leave. */
+/* A packet of so many bytes, in flow_head.hits: an entry is valid for a second, so neither half is
+ * ever full. */
+#define ABI_HIT(bytes) (1ull << 36 | (bytes))
+#define ABI_HIT_PACKETS(hits) ((hits) >> 36)
+#define ABI_HIT_BYTES(hits) ((hits) & ((1ull << 36) - 1))
+
+/* key4: source << 32 | destination, ports << 32 | protocol << 24 | ifindex. The whole tuple is
+ * compared. Addresses in network byte order, as they leave. */
 struct flow4 {
     struct flow_head head;
+    __u64 key[2];
     __u32 source[1], destination[1];
+    __u64 reserved[4];
 };
 
 struct flow6 {
     struct flow_head head;
+    __u64 key[5];
     __u32 source[4], destination[4];
+    __u64 reserved[6];
 };
 
-/* key4: source << 32 | destination, ports << 32 | protocol << 24 | ifindex. The whole tuple is
- * compared. */
-struct bucket4 {
-    __u64 key[ABI_WAYS][2];
-    struct flow4 flow[ABI_WAYS];
+/* Where the entries of the flows are whose hash is that of the element: 16 bits of the hash, 16
+ * bits of the entry's place. An entry whose place another one took is recognized by its key. */
+struct flow_ways {
+    __u32 way[ABI_WAYS];
 };
 
-struct bucket6 {
-    __u64 key[ABI_WAYS][5];
-    struct flow6 flow[ABI_WAYS];
+/* The place of each CPU's entry taken last, of flows that are sent and that are not; and how often
+ * hits went from entries to the counters. */
+struct flow_next {
+    __u32 sent4, other4, sent6, other6;
+    __u32 folds, reserved;
 };
+
+/* rule_ids: a rule's number plus 1, and the epoch since which its slot counts for it. Hits of
+ * entries older than that were another rule's. */
+#define ABI_OWNER(id, epoch) ((__u64)(epoch) << 32 | ((__u64)(id) + 1))
+#define ABI_OWNER_IS(owner, id) ((__u32)(owner) == (__u32)(id) + 1)
+#define ABI_OWNER_COUNTS(owner, since) ((__s32)((since) - (__u32)((owner) >> 32)) >= 0)
 
 /* A neighbour not confirmed by the kernel recently: the next packet to it is left to the kernel,
  * which then probes it as it would without a fast path. At the slot of its hash. */
@@ -199,11 +228,10 @@ struct fast_port {
 _Static_assert(sizeof(struct fast_control) == 64, "one line");
 _Static_assert(sizeof(struct fast_iface_key) == 8, "no hidden padding");
 _Static_assert(sizeof(struct fast_iface) == 16, "no hidden padding");
-_Static_assert(sizeof(struct flow_head) == 56, "no hidden padding");
-_Static_assert(sizeof(struct flow4) == 64, "one line");
-_Static_assert(sizeof(struct flow6) == 88, "no hidden padding");
-_Static_assert(sizeof(struct bucket4) == 320, "a line of keys, then a line for each flow");
-_Static_assert(sizeof(struct bucket6) == 512, "no hidden padding");
+_Static_assert(sizeof(struct flow_head) == 72, "no hidden padding");
+_Static_assert(sizeof(struct flow4) == 128, "two lines");
+_Static_assert(sizeof(struct flow6) == 192, "three lines");
+_Static_assert(sizeof(struct flow_ways) == 16 && sizeof(struct flow_next) == 24, "array values");
 _Static_assert(sizeof(struct fast_counter) == 16 && sizeof(struct fast_stats) == 32,
                "array values");
 _Static_assert(sizeof(struct fast_port) == 32 && sizeof(struct suspect) == 16, "array values");

@@ -42,10 +42,8 @@ static __always_inline int fast_pass(const int xdp, struct flow_head *f)
 /* Selects where the packet is sent, and counts it. ret_action: result of the program. 0: it is not
  * sent. */
 static __always_inline int fast_send(void *ctx, const int xdp, const struct packet *p,
-                                     const struct flow_head *f, int *ret_action)
+                                     struct flow_head *f, int *ret_action)
 {
-    struct fast_stats *stats;
-
     if (xdp) {
         *ret_action = bpf_redirect_map(&devices, f->redirect, XDP_PASS);
         if (*ret_action != XDP_REDIRECT)
@@ -54,10 +52,7 @@ static __always_inline int fast_send(void *ctx, const int xdp, const struct pack
         hook_priority(ctx, xdp, f->priority);
         *ret_action = bpf_redirect(f->oif, 0);
     }
-    hook_count(f->counter, p->length);
-    stats = hook_stats(f->port);
-    if (stats)
-        stats->hits++;
+    f->hits += ABI_HIT(p->length);
     return 1;
 }
 
@@ -65,44 +60,36 @@ static __always_inline int fast_send(void *ctx, const int xdp, const struct pack
 static __always_inline int fast_path4(void *ctx, const int xdp, struct packet *p,
                                       const struct fast_control *control, __u32 ifindex)
 {
-    struct bucket4 *bucket;
+    struct flow_head *flow;
     struct flow_at4 at;
-    struct flow4 *flow;
     int action;
 
     flow_key4(&at, p, ifindex, control->seed);
-    bucket = flow_bucket4(&at);
-    if (!bucket)
-        return hook_pass(xdp);
-    flow = flow_find4(bucket, &at);
-    if (!fast_is_valid((struct flow_head *)flow, hook_tos4(p), control))
+    flow = flow_find(at.key, at.hash, bpf_get_smp_processor_id(), 0);
+    if (!fast_is_valid(flow, hook_tos4(p), control))
         return FAST_SLOW;
-    if (!fast_sends(ctx, xdp, p, &flow->head))
-        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);
-    if (fast_send(ctx, xdp, p, &flow->head, &action))
-        rewrite4(ctx, xdp, p, flow);
+    if (!fast_sends(ctx, xdp, p, flow))
+        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, flow);
+    if (fast_send(ctx, xdp, p, flow, &action))
+        rewrite4(ctx, xdp, p, (struct flow4 *)flow);
     return action;
 }
 
 static __always_inline int fast_path6(void *ctx, const int xdp, struct packet *p,
                                       const struct fast_control *control, __u32 ifindex)
 {
-    struct bucket6 *bucket;
+    struct flow_head *flow;
     struct flow_at6 at;
-    struct flow6 *flow;
     int action;
 
     flow_key6(&at, p, ifindex, control->seed);
-    bucket = flow_bucket6(&at);
-    if (!bucket)
-        return hook_pass(xdp);
-    flow = flow_find6(bucket, &at);
-    if (!fast_is_valid((struct flow_head *)flow, hook_tos6(p), control))
+    flow = flow_find(at.key, at.hash, bpf_get_smp_processor_id(), 1);
+    if (!fast_is_valid(flow, hook_tos6(p), control))
         return FAST_SLOW;
-    if (!fast_sends(ctx, xdp, p, &flow->head))
-        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);
-    if (fast_send(ctx, xdp, p, &flow->head, &action))
-        rewrite6(ctx, xdp, p, flow);
+    if (!fast_sends(ctx, xdp, p, flow))
+        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, flow);
+    if (fast_send(ctx, xdp, p, flow, &action))
+        rewrite6(ctx, xdp, p, (struct flow6 *)flow);
     return action;
 }
 
@@ -111,28 +98,32 @@ static __always_inline int fast_path(void *ctx, const int xdp)
     const struct fast_control *control = hook_control();
     __u32 ifindex = hook_ifindex(ctx, xdp);
     enum parse_result family;
+    int pass = hook_pass(xdp), action = FAST_SLOW;
     struct packet p;
-    int action;
+    __u32 room;
 
+    /* Unknown to the compiler, which would load the constant again before each branch. */
+    asm volatile("" : "+r"(pass));
     /* The daemon no longer watches foreign state: all packets are left to the kernel. */
     if (!control || !control->enabled || flow_over(control->until))
-        return hook_pass(xdp);
+        return pass;
     if (!xdp && hook_hinted(ctx, control))
-        return hook_pass(xdp);
-    family = hook_parse(ctx, xdp, &p);
-    if (family == PARSE_IP4)
+        return pass;
+    family = hook_family(ctx, xdp, &p, &room);
+    /* Parsed for each family by itself, whose values then stay in registers. */
+    if (family == PARSE_IP4 && parse_rest(&p, PARSE_IP4, room) != PARSE_OTHER)
         action = fast_path4(ctx, xdp, &p, control, ifindex);
-    else if (family == PARSE_IP6)
+    else if (family == PARSE_IP6 && parse_rest(&p, PARSE_IP6, room) != PARSE_OTHER)
         action = fast_path6(ctx, xdp, &p, control, ifindex);
     else
-        return hook_pass(xdp);
+        return pass;
     if (action != FAST_SLOW)
         return action;
     if (xdp)
         bpf_tail_call(ctx, &slow_xdp, family == PARSE_IP6);
     else
         bpf_tail_call(ctx, &slow_tcx, family == PARSE_IP6);
-    return hook_pass(xdp);
+    return pass;
 }
 
 #endif

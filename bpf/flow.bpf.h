@@ -1,6 +1,11 @@
-/* The flow cache: buckets of four ways, a part for each CPU, so nothing is shared or locked.
- * Positive entries use the first three ways, refusals and "not for the fast path" the fourth: a
- * scan evicts no flow in use. */
+/* The flow cache. A small table leads from a hash to entries, which are taken one after another: a
+ * flow gets a new one when it is checked again, each second, so those in use are side by side and
+ * thousands of them fit into the processor's caches. A part for each CPU, so nothing is shared or
+ * locked. What is not sent (refusals, "not for the fast path") has entries and a way of its own: a
+ * scan evicts no flow in use.
+ *
+ * Note: hits are counted in the entry, and go to the counters when it is filled again or taken by
+ * another flow. User space adds those still here (dataplane/hits.c). */
 #ifndef BPF_FLOW_BPF_H
 #define BPF_FLOW_BPF_H
 
@@ -14,6 +19,7 @@
 
 const volatile __u32 processors = 1; /* as many parts have the caches */
 
+/* hash: 30 bits, of which 14 name the element of ways4 (ways6: 13), 16 the entry in it. */
 struct flow_at4 {
     __u64 key[2];
     __u32 hash;
@@ -23,6 +29,8 @@ struct flow_at6 {
     __u64 key[5];
     __u32 hash;
 };
+
+#define FLOW_TAG(hash) ((hash) >> 14 << 16)
 
 static __always_inline __u64 flow_mix(__u64 h, __u64 word)
 {
@@ -35,13 +43,19 @@ static __always_inline __u64 flow_where(const struct packet *p, __u32 ifindex)
     return (__u64)p->ports << 32 | (__u64)p->protocol << 24 | (ifindex & 0xffffff);
 }
 
+/* The last step of the hash: its upper bits depend on all. */
+static __always_inline __u32 flow_hash(__u64 h, __u64 seed)
+{
+    return (h ^ seed >> 32) * 0x9e3779b97f4a7c15ull >> 34;
+}
+
 /* seed is random for each creation of the map: a sender cannot aim at one bucket. */
 static __always_inline void flow_key4(struct flow_at4 *at, const struct packet *p, __u32 ifindex,
                                       __u64 seed)
 {
     at->key[0] = (__u64)p->ip4->saddr << 32 | p->ip4->daddr;
     at->key[1] = flow_where(p, ifindex);
-    at->hash = flow_mix(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed >> 32) >> 20;
+    at->hash = flow_hash(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed);
 }
 
 static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *p, __u32 ifindex,
@@ -56,7 +70,7 @@ static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *
         h = flow_mix(h, at->key[i]);
     }
     at->key[4] = flow_where(p, ifindex);
-    at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
+    at->hash = flow_hash(flow_mix(h, at->key[4]), seed);
 }
 
 /* The same for an answer to a sent packet: source and destination, ports as in `where`. */
@@ -65,7 +79,7 @@ static __always_inline void flow_answer4(struct flow_at4 *at, const __u32 *sourc
 {
     at->key[0] = (__u64)destination[0] << 32 | source[0];
     at->key[1] = where;
-    at->hash = flow_mix(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed >> 32) >> 20;
+    at->hash = flow_hash(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed);
 }
 
 static __always_inline void flow_answer6(struct flow_at6 *at, const __u32 *source,
@@ -81,78 +95,71 @@ static __always_inline void flow_answer6(struct flow_at6 *at, const __u32 *sourc
         h = flow_mix(h, at->key[i]);
     }
     at->key[4] = where;
-    at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
+    at->hash = flow_hash(flow_mix(h, at->key[4]), seed);
 }
 
-static __always_inline struct bucket4 *flow_bucket4(const struct flow_at4 *at)
+static __always_inline struct flow_ways *flow_ways(__u32 hash, __u32 processor, const int v6)
 {
-    __u32 index =
-        bpf_get_smp_processor_id() * ABI_FLOW4_BUCKETS + (at->hash & (ABI_FLOW4_BUCKETS - 1));
+    __u32 index = v6 ? processor * ABI_FLOW6_BUCKETS + (hash & (ABI_FLOW6_BUCKETS - 1))
+                     : processor * ABI_FLOW4_BUCKETS + (hash & (ABI_FLOW4_BUCKETS - 1));
 
-    return bpf_map_lookup_elem(&flows4, &index);
+    return v6 ? bpf_map_lookup_elem(&ways6, &index) : bpf_map_lookup_elem(&ways4, &index);
 }
 
-static __always_inline struct bucket6 *flow_bucket6(const struct flow_at6 *at)
+static __always_inline struct flow_head *flow_entry(__u32 place, __u32 processor, const int v6)
 {
-    __u32 index =
-        bpf_get_smp_processor_id() * ABI_FLOW6_BUCKETS + (at->hash & (ABI_FLOW6_BUCKETS - 1));
+    __u32 index = processor * (v6 ? ABI_FLOW6_ENTRIES : ABI_FLOW4_ENTRIES) + place;
 
-    return bpf_map_lookup_elem(&flows6, &index);
+    return v6 ? bpf_map_lookup_elem(&flows6, &index) : bpf_map_lookup_elem(&flows4, &index);
 }
 
-static __always_inline struct flow4 *flow_find4(struct bucket4 *b, const struct flow_at4 *at)
+static __always_inline int flow_is_of(const struct flow_head *f, const __u64 *at, const int v6)
 {
-    if (b->key[0][0] == at->key[0] && b->key[0][1] == at->key[1])
-        return &b->flow[0];
-    if (b->key[1][0] == at->key[0] && b->key[1][1] == at->key[1])
-        return &b->flow[1];
-    if (b->key[2][0] == at->key[0] && b->key[2][1] == at->key[1])
-        return &b->flow[2];
-    if (b->key[3][0] == at->key[0] && b->key[3][1] == at->key[1])
-        return &b->flow[3];
-    return 0;
+    const __u64 *key = v6 ? ((const struct flow6 *)f)->key : ((const struct flow4 *)f)->key;
+
+    return key[0] == at[0] && key[1] == at[1] &&
+           (!v6 || (key[2] == at[2] && key[3] == at[3] && key[4] == at[4]));
 }
 
-static __always_inline int flow_same6(const __u64 *a, const __u64 *b)
+static __always_inline struct flow_head *flow_find(const __u64 *key, __u32 hash, __u32 processor,
+                                                   const int v6)
 {
-    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
+    const struct flow_ways *ways = flow_ways(hash, processor, v6);
+    __u32 tag = FLOW_TAG(hash), place;
+    struct flow_head *f;
+
+    if (!ways)
+        return 0;
+    place = ways->way[0] ^ tag;
+    if (place >> 16)
+        place = ways->way[1] ^ tag;
+    if (place >> 16)
+        place = ways->way[2] ^ tag;
+    if (place >> 16)
+        place = ways->way[3] ^ tag;
+    if (place >> 16)
+        return 0;
+    f = flow_entry(place, processor, v6);
+    return f && flow_is_of(f, key, v6) ? f : 0;
 }
 
-static __always_inline struct flow6 *flow_find6(struct bucket6 *b, const struct flow_at6 *at)
-{
-    if (flow_same6(b->key[0], at->key))
-        return &b->flow[0];
-    if (flow_same6(b->key[1], at->key))
-        return &b->flow[1];
-    if (flow_same6(b->key[2], at->key))
-        return &b->flow[2];
-    if (flow_same6(b->key[3], at->key))
-        return &b->flow[3];
-    return 0;
-}
-
-/* For bpf_loop: makes the entry in the processor's part stale. Its key's bucket is the same in each
- * part. A processor that fills it concurrently has looked at conntrack before; that entry is valid
- * for a short time only. */
+/* For bpf_loop: makes the entry in the processor's part stale. A processor that fills it
+ * concurrently has looked at conntrack before; that entry is valid for a short time only. */
 static long flow_forget4(__u32 processor, struct flow_at4 *at)
 {
-    __u32 index = processor * ABI_FLOW4_BUCKETS + (at->hash & (ABI_FLOW4_BUCKETS - 1));
-    struct bucket4 *bucket = bpf_map_lookup_elem(&flows4, &index);
-    struct flow4 *flow = bucket ? flow_find4(bucket, at) : 0;
+    struct flow_head *f = flow_find(at->key, at->hash, processor, 0);
 
-    if (flow)
-        flow->head.epoch = 0;
+    if (f)
+        f->epoch = 0;
     return 0;
 }
 
 static long flow_forget6(__u32 processor, struct flow_at6 *at)
 {
-    __u32 index = processor * ABI_FLOW6_BUCKETS + (at->hash & (ABI_FLOW6_BUCKETS - 1));
-    struct bucket6 *bucket = bpf_map_lookup_elem(&flows6, &index);
-    struct flow6 *flow = bucket ? flow_find6(bucket, at) : 0;
+    struct flow_head *f = flow_find(at->key, at->hash, processor, 1);
 
-    if (flow)
-        flow->head.epoch = 0;
+    if (f)
+        f->epoch = 0;
     return 0;
 }
 
@@ -177,52 +184,147 @@ static __always_inline int flow_is_stale(const struct flow_head *f, __u32 epoch)
     return f->epoch != epoch || flow_over(f->refresh);
 }
 
-/* A way for a new key: one of the first three that is stale, else one of them by the hash; for what
- * is not sent the fourth. */
-static __always_inline __u64 flow_way(const struct flow_head *first, const struct flow_head *second,
-                                      const struct flow_head *third, __u32 epoch, int positive,
-                                      __u32 hash)
+/* Adds the hits of an entry to the counters. Those of a rule that has left its slot since are not
+ * counted, nor are those of an interface whose index is another port's by now. */
+static __always_inline void flow_fold(struct flow_head *f, const int v6)
 {
+    const __u64 *key = v6 ? ((const struct flow6 *)f)->key : ((const struct flow4 *)f)->key;
+    __u32 processor = bpf_get_smp_processor_id(), slot = f->counter & (ABI_COUNTERS - 1);
+    __u32 port = f->port & (ABI_PORTS - 1);
+    struct flow_next *next = bpf_map_lookup_elem(&flow_nexts, &processor);
+    const struct fast_port *name = bpf_map_lookup_elem(&port_names, &port);
+    const __u64 *owner = bpf_map_lookup_elem(&rule_ids, &slot);
+    struct fast_stats *stats = hook_stats(port);
+    __u64 hits = f->hits;
+
+    if (!hits)
+        return;
+    *(volatile __u64 *)&f->hits = 0;
+    if (next)
+        next->folds++;
+    if (owner && ABI_OWNER_COUNTS(*owner, f->since))
+        hook_count(slot, ABI_HIT_PACKETS(hits), ABI_HIT_BYTES(hits));
+    if (stats && name && name->ifindex == (key[v6 ? 4 : 1] & 0xffffff))
+        stats->hits += ABI_HIT_PACKETS(hits);
+}
+
+/* 1: the way leads to an entry that another flow of this element uses. */
+static __always_inline int flow_way_is_used(const struct flow_ways *ways, __u64 way, __u32 number,
+                                            __u32 processor, __u32 epoch, const int v6)
+{
+    const struct flow_head *f = flow_entry((__u16)ways->way[way], processor, v6);
+
+    return f && f->way == number && !flow_is_stale(f, epoch);
+}
+
+/* A way for a new key: one of the first three that leads to no entry in use, else one of them by
+ * the hash; for what is not sent the fourth. first: the number of the element's first way. */
+static __always_inline __u64 flow_way(const struct flow_ways *ways, __u32 hash, __u32 first,
+                                      __u32 processor, __u32 epoch, int sent, const int v6)
+{
+    __u32 tag = FLOW_TAG(hash);
     __u64 way;
 
-    if (flow_is_stale(first, epoch))
+    if (!((ways->way[0] ^ tag) >> 16))
         way = 0;
-    else if (flow_is_stale(second, epoch))
+    else if (!((ways->way[1] ^ tag) >> 16))
         way = 1;
-    else if (flow_is_stale(third, epoch))
+    else if (!((ways->way[2] ^ tag) >> 16))
+        way = 2;
+    else if (!flow_way_is_used(ways, 0, first, processor, epoch, v6))
+        way = 0;
+    else if (!flow_way_is_used(ways, 1, first + 1, processor, epoch, v6))
+        way = 1;
+    else if (!flow_way_is_used(ways, 2, first + 2, processor, epoch, v6))
         way = 2;
     else
-        way = (hash >> 28) * 3 >> 4;
-    if (!positive)
+        way = (hash >> 26 & 15) * 3 >> 4;
+    if (!sent)
         way = 3;
     /* The compiler derives that it is below 4 and drops a plain &; the verifier does not. */
     asm volatile("%0 &= 3" : "+r"(way));
     return way;
 }
 
-/* The place of a new key, whose entry is not valid until it has an epoch. */
-static __always_inline struct flow4 *flow_new4(struct bucket4 *b, const struct flow_at4 *at,
-                                               __u32 epoch, int positive)
+/* Where the next entry is taken from. */
+static __always_inline __u32 *flow_next(struct flow_next *next, int sent, const int v6)
 {
-    __u64 way =
-        flow_way(&b->flow[0].head, &b->flow[1].head, &b->flow[2].head, epoch, positive, at->hash);
-    struct flow4 *flow = &b->flow[way];
-
-    flow->head.epoch = 0;
-    __builtin_memcpy(b->key[way], at->key, sizeof(at->key));
-    return flow;
+    if (v6)
+        return sent ? &next->sent6 : &next->other6;
+    return sent ? &next->sent4 : &next->other4;
 }
 
-static __always_inline struct flow6 *flow_new6(struct bucket6 *b, const struct flow_at6 *at,
-                                               __u32 epoch, int positive)
+/* The entry after place: those that are sent are the first ones, the last of all is no flow's. */
+static __always_inline __u32 flow_after(__u32 place, int sent, const int v6)
 {
-    __u64 way =
-        flow_way(&b->flow[0].head, &b->flow[1].head, &b->flow[2].head, epoch, positive, at->hash);
-    struct flow6 *flow = &b->flow[way];
+    const __u32 first = v6 ? ABI_FLOW6_SENT : ABI_FLOW4_SENT;
+    const __u32 last = (v6 ? ABI_FLOW6_ENTRIES : ABI_FLOW4_ENTRIES) - 1;
 
-    flow->head.epoch = 0;
-    __builtin_memcpy(b->key[way], at->key, sizeof(at->key));
-    return flow;
+    place++;
+    if (sent)
+        return place < first ? place : 0;
+    return place >= first && place < last ? place : first;
+}
+
+/* The entry to be filled for the key: the next one, or that of before (old, may be NULL) where the
+ * next is in use or the flow is not sent. If all are in use, most flows are not kept: theirs is an
+ * entry to which no way leads. It is not valid until it has an epoch; its hits are counted. */
+static __always_inline struct flow_head *
+flow_take(const __u64 *key, __u32 hash, struct flow_head *old, __u32 epoch, int sent, const int v6)
+{
+    const __u32 none = (v6 ? ABI_FLOW6_ENTRIES : ABI_FLOW4_ENTRIES) - 1;
+    __u32 processor = bpf_get_smp_processor_id(), first, place, *next;
+    struct flow_next *nexts = bpf_map_lookup_elem(&flow_nexts, &processor);
+    struct flow_ways *ways = flow_ways(hash, processor, v6);
+    struct flow_head *f;
+    __u64 way;
+
+    if (old)
+        flow_fold(old, v6);
+    if (!nexts || !ways || (old && !sent))
+        return old;
+    next = flow_next(nexts, sent, v6);
+    place = flow_after(*next, sent, v6);
+    f = flow_entry(place, processor, v6);
+    if (!f)
+        return old;
+    if (sent && !flow_is_stale(f, epoch)) {
+        if (old)
+            return old;
+        if (bpf_get_prandom_u32() & 7)
+            return flow_entry(none, processor, v6);
+    }
+    *next = place;
+    flow_fold(f, v6);
+    f->epoch = 0;
+    first = (hash & ((v6 ? ABI_FLOW6_BUCKETS : ABI_FLOW4_BUCKETS) - 1)) * ABI_WAYS;
+    way = old && (old->way & 3) != 3 ? old->way & 3
+                                     : flow_way(ways, hash, first, processor, epoch, sent, v6);
+    asm volatile("%0 &= 3" : "+r"(way));
+    if (old) {
+        f->punt = old->punt;
+        old->epoch = 0;
+    }
+    f->way = first + way;
+    if (v6)
+        __builtin_memcpy(((struct flow6 *)f)->key, key, 40);
+    else
+        __builtin_memcpy(((struct flow4 *)f)->key, key, 16);
+    ways->way[way] = FLOW_TAG(hash) | (place & 0xffff);
+    return f;
+}
+
+/* Functions of their own: the slow programs have no room on the stack for what these need. */
+static __attribute__((noinline)) struct flow_head *
+flow_take4(const struct flow_at4 *at, struct flow_head *old, __u32 epoch, int sent)
+{
+    return flow_take(at->key, at->hash, old, epoch, sent, 0);
+}
+
+static __attribute__((noinline)) struct flow_head *
+flow_take6(const struct flow_at6 *at, struct flow_head *old, __u32 epoch, int sent)
+{
+    return flow_take(at->key, at->hash, old, epoch, sent, 1);
 }
 
 #endif

@@ -34,8 +34,10 @@ static __always_inline struct fast_control *hook_control(void)
     return bpf_map_lookup_elem(&control, &zero);
 }
 
-/* Parses the frame; makes the headers readable first where a socket buffer keeps them in pages. */
-static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, struct packet *p)
+/* The frame's family and size; makes the headers readable first where a socket buffer keeps them in
+ * pages. */
+static __always_inline enum parse_result hook_family(void *ctx, const int xdp, struct packet *p,
+                                                     __u32 *ret_room)
 {
     void *data, *end;
     __u32 room;
@@ -62,7 +64,16 @@ static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, st
             end = (void *)(long)skb->data_end;
         }
     }
-    return parse_packet(p, data, end, room);
+    *ret_room = room;
+    return parse_family(p, data, end);
+}
+
+static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, struct packet *p)
+{
+    __u32 room;
+    enum parse_result family = hook_family(ctx, xdp, p, &room);
+
+    return family == PARSE_OTHER ? PARSE_OTHER : parse_rest(p, family, room);
 }
 
 /* 1: each packet that leaves is at most mtu bytes of IP. A GSO packet leaves in segments. */
@@ -80,9 +91,9 @@ static __always_inline int hook_fits(void *ctx, const int xdp, const struct pack
 /* 1: the frame is addressed to the interface itself (tcx: by pkt_type). */
 static __always_inline int hook_is_ours(const int xdp, const struct packet *p, const __u8 own[6])
 {
-    const __u16 *to = p->data, *mac = (const __u16 *)own;
+    const __u32 *to = p->data, *mac = (const __u32 *)own;
 
-    return !xdp || (to[0] == mac[0] && to[1] == mac[1] && to[2] == mac[2]);
+    return !xdp || (to[0] == mac[0] && (__u16)to[1] == *(const __u16 *)(mac + 1));
 }
 
 /* DSCP of a packet, in its place. */
@@ -161,13 +172,13 @@ static __always_inline struct fast_stats *hook_stats(__u32 port)
     return bpf_map_lookup_elem(&stats, &index);
 }
 
-static __always_inline void hook_count(__u32 counter, __u32 bytes)
+static __always_inline void hook_count(__u32 counter, __u64 packets, __u64 bytes)
 {
     __u32 index = bpf_get_smp_processor_id() * ABI_COUNTERS + (counter & (ABI_COUNTERS - 1));
     struct fast_counter *c = bpf_map_lookup_elem(&counters, &index);
 
     if (c) {
-        c->packets++;
+        c->packets += packets;
         c->bytes += bytes;
     }
 }

@@ -21,16 +21,40 @@ struct {
     __uint(max_entries, ABI_FLOW4_BUCKETS);
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, struct bucket4);
-} flows4 SEC(".maps");
+    __type(value, struct flow_ways);
+} ways4 SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, ABI_FLOW6_BUCKETS);
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, struct bucket6);
+    __type(value, struct flow_ways);
+} ways6 SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, ABI_FLOW4_ENTRIES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct flow4);
+} flows4 SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, ABI_FLOW6_ENTRIES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct flow6);
 } flows6 SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct flow_next);
+} flow_nexts SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -91,7 +115,7 @@ struct {
     __type(value, __u32);
 } slow_tcx SEC(".maps");
 
-/* The rule id of each counter slot, plus 1. */
+/* The rule of each counter slot: ABI_OWNER, 0: none. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, ABI_COUNTERS);

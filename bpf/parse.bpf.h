@@ -107,10 +107,8 @@ static __always_inline enum parse_result parse_ip4(struct packet *p, struct iphd
     /* The kernel drops a wrong header checksum; an incremental update would carry it on. */
     sum = (__u64)((const __u32 *)ip)[0] + ((const __u32 *)ip)[1] + ((const __u32 *)ip)[2] +
           ((const __u32 *)ip)[3] + ((const __u32 *)ip)[4];
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    if ((sum & 0xffff) + (sum >> 16) != 0xffff)
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32); /* below 3 * 0xffff */
+    if (sum != 0xffff && sum != 0x1fffe)
         return PARSE_OTHER;
     p->ip4 = ip;
     p->ip6 = 0;
@@ -138,25 +136,41 @@ static __always_inline enum parse_result parse_ip6(struct packet *p, struct ipv6
     return parse_l4(p, payload) ? PARSE_IP6 : PARSE_OTHER;
 }
 
-/* Fills p from the frame at data. room: bytes of the whole frame, which may be more than is
- * readable up to end. VLAN tags are left to the kernel. */
-static __always_inline enum parse_result parse_packet(struct packet *p, void *data, void *end,
-                                                      __u32 room)
+/* What the frame at data has, by its type; p is ready for parse_rest. */
+static __always_inline enum parse_result parse_family(struct packet *p, void *data, void *end)
 {
     struct ethhdr *eth = data;
-    enum parse_result result = PARSE_OTHER;
 
     p->data = data;
     p->end = end;
     if ((void *)((__u8 *)(eth + 1)) > end)
         return PARSE_OTHER;
     if (eth->h_proto == PARSE_BE16(0x0800))
+        return PARSE_IP4;
+    return eth->h_proto == PARSE_BE16(0x86dd) ? PARSE_IP6 : PARSE_OTHER;
+}
+
+/* Fills p from the frame of that family. room: bytes of the whole frame, which may be more than is
+ * readable. VLAN tags are left to the kernel. */
+static __always_inline enum parse_result parse_rest(struct packet *p, enum parse_result family,
+                                                    __u32 room)
+{
+    struct ethhdr *eth = p->data;
+    enum parse_result result = PARSE_OTHER;
+
+    if (family == PARSE_IP4)
         result = parse_ip4(p, (struct iphdr *)(eth + 1));
-    else if (eth->h_proto == PARSE_BE16(0x86dd))
+    else if (family == PARSE_IP6)
         result = parse_ip6(p, (struct ipv6hdr *)(eth + 1));
     if (result != PARSE_OTHER && (__u32)p->length + 14 > room)
         return PARSE_OTHER;
     return result;
+}
+
+static __always_inline enum parse_result parse_packet(struct packet *p, void *data, void *end,
+                                                      __u32 room)
+{
+    return parse_rest(p, parse_family(p, data, end), room);
 }
 
 #endif

@@ -65,6 +65,7 @@ static __always_inline void slow_fill(const int xdp, struct slow *s, struct flow
     f->refresh = now + slow_fresh(s, verdict, v6);
     f->punt = punt;
     f->counter = s->counter;
+    f->since = s->epoch;
     f->port = s->in->port;
     __builtin_memcpy(f->own, s->in->mac, 6);
     f->flags = verdict == SLOW_DROP ? FLOW_DROP : FLOW_PASS;
@@ -136,7 +137,7 @@ static __always_inline enum slow_verdict slow_settle(void *ctx, const int xdp, s
         verdict = SLOW_PASS;
     slow_stats(s->in->port, verdict);
     if (verdict == SLOW_DROP)
-        hook_count(s->counter, s->p.length);
+        hook_count(s->counter, 1, s->p.length);
     return verdict;
 }
 
@@ -152,7 +153,7 @@ static __always_inline int slow_send(void *ctx, const int xdp, const struct slow
         hook_priority(ctx, xdp, priority);
         *ret_action = bpf_redirect(s->fib.ifindex, 0);
     }
-    hook_count(s->counter, s->p.length);
+    hook_count(s->counter, 1, s->p.length);
     return 1;
 }
 
@@ -187,21 +188,18 @@ static __always_inline int slow_is_refused(void *ctx, const int xdp, struct slow
 static __always_inline int slow_path4(void *ctx, const int xdp)
 {
     struct slow s = {};
-    struct bucket4 *bucket;
+    struct flow_head *flow;
     struct flow_at4 at;
-    struct flow4 *flow;
+    struct flow4 *whole;
     enum slow_verdict verdict;
     int there, refused, action;
 
     if (!slow_start(ctx, xdp, &s, 0))
         return hook_pass(xdp);
     flow_key4(&at, &s.p, s.ifindex, s.control->seed);
-    bucket = flow_bucket4(&at);
-    if (!bucket)
-        return hook_pass(xdp);
-    flow = flow_find4(bucket, &at);
+    flow = flow_find(at.key, at.hash, bpf_get_smp_processor_id(), 0);
     there = flow != 0;
-    refused = slow_is_refused(ctx, xdp, &s, (struct flow_head *)flow, 0);
+    refused = slow_is_refused(ctx, xdp, &s, flow, 0);
     verdict = slow_decide(ctx, xdp, &s, refused, 0);
     /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this
      * packet, because it leaves otherwise, there and back. */
@@ -213,41 +211,40 @@ static __always_inline int slow_path4(void *ctx, const int xdp)
         bpf_loop(processors, flow_forget4, &at, 0);
     }
     if (verdict != SLOW_PASS && !(verdict == SLOW_DROP && refused)) {
+        flow = flow_take4(&at, flow, s.epoch, verdict == SLOW_FORWARD);
         if (!flow)
-            flow = flow_new4(bucket, &at, s.epoch, verdict == SLOW_FORWARD);
-        slow_fill(xdp, &s, &flow->head, there, verdict, 0);
+            return hook_pass(xdp);
+        whole = (struct flow4 *)flow;
+        slow_fill(xdp, &s, flow, there, verdict, 0);
         if (verdict == SLOW_FORWARD)
-            slow_fill_forward(xdp, &s, &flow->head, flow->source, flow->destination, 0);
-        slow_publish(&s, &flow->head, verdict, 0);
+            slow_fill_forward(xdp, &s, flow, whole->source, whole->destination, 0);
+        slow_publish(&s, flow, verdict, 0);
     }
     verdict = slow_settle(ctx, xdp, &s, verdict);
     if (verdict == SLOW_PASS && s.done)
         hook_hint(ctx, xdp, s.control, s.hint, s.in->zone);
     if (verdict != SLOW_FORWARD)
         return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
-    if (slow_send(ctx, xdp, &s, flow->head.priority, &action))
-        rewrite4(ctx, xdp, &s.p, flow);
+    if (slow_send(ctx, xdp, &s, flow->priority, &action))
+        rewrite4(ctx, xdp, &s.p, (struct flow4 *)flow);
     return action;
 }
 
 static __always_inline int slow_path6(void *ctx, const int xdp)
 {
     struct slow s = {};
-    struct bucket6 *bucket;
+    struct flow_head *flow;
     struct flow_at6 at;
-    struct flow6 *flow;
+    struct flow6 *whole;
     enum slow_verdict verdict;
     int there, refused, action;
 
     if (!slow_start(ctx, xdp, &s, 1))
         return hook_pass(xdp);
     flow_key6(&at, &s.p, s.ifindex, s.control->seed);
-    bucket = flow_bucket6(&at);
-    if (!bucket)
-        return hook_pass(xdp);
-    flow = flow_find6(bucket, &at);
+    flow = flow_find(at.key, at.hash, bpf_get_smp_processor_id(), 1);
     there = flow != 0;
-    refused = slow_is_refused(ctx, xdp, &s, (struct flow_head *)flow, 1);
+    refused = slow_is_refused(ctx, xdp, &s, flow, 1);
     verdict = slow_decide(ctx, xdp, &s, refused, 1);
     /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this
      * packet, because it leaves otherwise, there and back. */
@@ -259,20 +256,22 @@ static __always_inline int slow_path6(void *ctx, const int xdp)
         bpf_loop(processors, flow_forget6, &at, 0);
     }
     if (verdict != SLOW_PASS && !(verdict == SLOW_DROP && refused)) {
+        flow = flow_take6(&at, flow, s.epoch, verdict == SLOW_FORWARD);
         if (!flow)
-            flow = flow_new6(bucket, &at, s.epoch, verdict == SLOW_FORWARD);
-        slow_fill(xdp, &s, &flow->head, there, verdict, 1);
+            return hook_pass(xdp);
+        whole = (struct flow6 *)flow;
+        slow_fill(xdp, &s, flow, there, verdict, 1);
         if (verdict == SLOW_FORWARD)
-            slow_fill_forward(xdp, &s, &flow->head, flow->source, flow->destination, 1);
-        slow_publish(&s, &flow->head, verdict, 1);
+            slow_fill_forward(xdp, &s, flow, whole->source, whole->destination, 1);
+        slow_publish(&s, flow, verdict, 1);
     }
     verdict = slow_settle(ctx, xdp, &s, verdict);
     if (verdict == SLOW_PASS && s.done)
         hook_hint(ctx, xdp, s.control, s.hint, s.in->zone);
     if (verdict != SLOW_FORWARD)
         return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
-    if (slow_send(ctx, xdp, &s, flow->head.priority, &action))
-        rewrite6(ctx, xdp, &s.p, flow);
+    if (slow_send(ctx, xdp, &s, flow->priority, &action))
+        rewrite6(ctx, xdp, &s.p, (struct flow6 *)flow);
     return action;
 }
 

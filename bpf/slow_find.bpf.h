@@ -181,7 +181,7 @@ __attribute__((noinline)) __u32 slow_counter(__u32 id)
 
         if (!owner || !*owner)
             break;
-        if (*owner == (__u64)id + 1)
+        if (ABI_OWNER_IS(*owner, id))
             return slot;
         slot = ABI_NEXT_SLOT(slot);
     }

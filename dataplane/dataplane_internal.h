@@ -137,7 +137,7 @@ struct dataplane {
     struct fast_control *control;
     struct fast_counter *counters;
     struct fast_stats *stats;
-    uint64_t *rule_ids; /* id + 1 of each counter slot, 0 free; slot 0 is the default */
+    uint64_t *rule_ids; /* ABI_OWNER of each counter slot, 0 free; slot 0 is the default */
     struct fast_port *port_names;
     int cpus;
     uint32_t generation;

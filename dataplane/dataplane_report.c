@@ -8,18 +8,17 @@
 #include "core/base/own.h"
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
+#include "dataplane/hits.h"
 #include "dataplane/port.h"
 #include "dataplane/slots.h"
 
-static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
+static struct tally fast_tally(const struct hits *hits, uint32_t slot)
 {
     struct tally sum = {0};
 
-    for (int cpu = 0; dp->counters && slot != ABI_NOWHERE && cpu < dp->cpus; cpu++) {
-        const struct fast_counter *c = &dp->counters[(size_t)cpu * ABI_COUNTERS + slot];
-
-        sum.packets += __atomic_load_n(&c->packets, __ATOMIC_RELAXED);
-        sum.bytes += __atomic_load_n(&c->bytes, __ATOMIC_RELAXED);
+    if (slot != ABI_NOWHERE) {
+        sum.packets = hits->rules[slot].packets;
+        sum.bytes = hits->rules[slot].bytes;
     }
     return sum;
 }
@@ -35,7 +34,7 @@ static void write_tally(struct json_write *w, const char *key, const struct tall
     json_write_end(w);
 }
 
-static void write_defaults(const struct dataplane *dp, const struct tally_list *list,
+static void write_defaults(const struct hits *hits, const struct tally_list *list,
                            struct json_write *w)
 {
     static const char *const names[] = {"forward", "input", "output"};
@@ -45,7 +44,7 @@ static void write_defaults(const struct dataplane *dp, const struct tally_list *
         const struct tally *slow = tally_find(list, ABI_MARK_FORWARD + i);
 
         if (slow)
-            write_tally(w, names[i], slow, i == 0 ? fast_tally(dp, 0) : (struct tally){0});
+            write_tally(w, names[i], slow, i == 0 ? fast_tally(hits, 0) : (struct tally){0});
     }
     json_write_end(w);
 }
@@ -67,10 +66,13 @@ int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsig
                               struct buf *ret_json, struct orb_err *err)
 {
     AUTO(tally_list) struct tally_list list = {0};
+    AUTO_FREE struct hits *hits = NULL;
     struct json_write w = json_write_to(ret_json);
     unsigned first, last, end;
     int r = tally_read(&list, err);
 
+    if (r >= 0)
+        r = hits_read(dataplane, &hits, err);
     if (r < 0)
         return r;
     drop_spared(dataplane, &list);
@@ -88,24 +90,24 @@ int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsig
 
         snprintf(id, sizeof(id), "%" PRIu32, list.items[i].key);
         write_tally(&w, id, &list.items[i],
-                    fast_tally(dataplane, slot_find(dataplane, list.items[i].key)));
+                    fast_tally(hits, slot_find(dataplane, list.items[i].key)));
     }
     json_write_end(&w);
-    write_defaults(dataplane, &list, &w);
+    write_defaults(hits, &list, &w);
     if (last < end)
         json_write_integer(&w, "next", list.items[last - 1].key);
     json_write_end(&w);
     return 0;
 }
 
-static struct fast_stats port_stats(const struct dataplane *dp, const struct port *port)
+static struct fast_stats port_stats(const struct dataplane *dp, const struct port *port,
+                                    const struct hits *hits)
 {
-    struct fast_stats sum = {0};
+    struct fast_stats sum = {.hits = port->ifindex ? hits->ports[port->index] : 0};
 
     for (int cpu = 0; dp->stats && port->ifindex && cpu < dp->cpus; cpu++) {
         const struct fast_stats *s = &dp->stats[(size_t)cpu * ABI_PORTS + port->index];
 
-        sum.hits += __atomic_load_n(&s->hits, __ATOMIC_RELAXED);
         sum.misses += __atomic_load_n(&s->misses, __ATOMIC_RELAXED);
         sum.passed += __atomic_load_n(&s->passed, __ATOMIC_RELAXED);
         sum.dropped += __atomic_load_n(&s->dropped, __ATOMIC_RELAXED);
@@ -138,10 +140,11 @@ static void write_reason(const struct dataplane *dp, const struct port *port, bo
     write_text(w, "reason", buf_str(&text));
 }
 
-static void write_port(const struct dataplane *dp, const struct port *port, struct json_write *w)
+static void write_port(const struct dataplane *dp, const struct port *port, const struct hits *hits,
+                       struct json_write *w)
 {
     static const char *const wanted[] = {"auto", "xdp", "tcx", "off"};
-    struct fast_stats stats = port_stats(dp, port);
+    struct fast_stats stats = port_stats(dp, port, hits);
     bool alive = port_alive(dp, port); /* read now, not cached */
 
     json_write_object(w, port->name);
@@ -182,7 +185,11 @@ static void write_warnings(struct dataplane *dp, struct json_write *w)
 int dataplane_report_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
 {
     struct json_write w = json_write_to(ret_json);
+    AUTO_FREE struct hits *hits = NULL;
+    int r = hits_read(dataplane, &hits, err);
 
+    if (r < 0)
+        return r;
     json_write_object(&w, NULL);
     json_write_integer(&w, "generation", dataplane->generation);
     json_write_boolean(&w, "enabled", dataplane->enabled);
@@ -198,7 +205,7 @@ int dataplane_report_status(struct dataplane *dataplane, struct buf *ret_json, s
     }
     json_write_object(&w, "ports");
     for (unsigned i = 0; i < dataplane->ports.count; i++)
-        write_port(dataplane, &dataplane->ports.items[i], &w);
+        write_port(dataplane, &dataplane->ports.items[i], hits, &w);
     json_write_end(&w);
     json_write_end(&w);
     return 0;

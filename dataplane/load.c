@@ -47,8 +47,9 @@ int load_beat(const struct dataplane *dp)
 /* Maps with a part for each CPU. */
 static void size_maps(struct fastpath *skel, int cpus)
 {
-    struct bpf_map *maps[] = {skel->maps.flows4, skel->maps.flows6, skel->maps.counters,
-                              skel->maps.stats};
+    struct bpf_map *maps[] = {skel->maps.ways4,     skel->maps.ways6,    skel->maps.flows4,
+                              skel->maps.flows6,    skel->maps.counters, skel->maps.stats,
+                              skel->maps.flow_nexts};
 
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
         bpf_map__set_max_entries(maps[i], bpf_map__max_entries(maps[i]) * (uint32_t)cpus);

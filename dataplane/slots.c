@@ -8,13 +8,14 @@
 #include "bpf/classify.h"
 #include "core/base/own.h"
 #include "dataplane/dataplane_internal.h"
+#include "dataplane/load.h"
 
 uint32_t slot_find(const struct dataplane *dp, uint32_t id)
 {
     uint32_t at = ABI_FIRST_SLOT(id);
 
     for (int i = 0; dp->rule_ids && i < ABI_PROBES && dp->rule_ids[at]; i++) {
-        if (dp->rule_ids[at] == (uint64_t)id + 1)
+        if (ABI_OWNER_IS(dp->rule_ids[at], id))
             return at;
         at = ABI_NEXT_SLOT(at);
     }
@@ -35,11 +36,11 @@ static uint32_t take(struct dataplane *dp, const struct dataplane_compiled *comp
         return at;
     at = ABI_FIRST_SLOT(id);
     for (int i = 0; i < ABI_PROBES; i++) {
-        uint64_t owner = dp->rule_ids[at];
+        uint32_t owner = (uint32_t)dp->rule_ids[at];
 
         if (!owner || (dp->current && !has_rule(dp->current, owner - 1) &&
                        !has_rule(dp->previous, owner - 1) && !has_rule(compiled, owner - 1))) {
-            dp->rule_ids[at] = (uint64_t)id + 1;
+            dp->rule_ids[at] = ABI_OWNER(id, dp->control->epoch);
             return at;
         }
         at = ABI_NEXT_SLOT(at);
@@ -58,10 +59,14 @@ void slot_number(struct dataplane *dp, const struct dataplane_compiled *compiled
         rules[i].counter = take(dp, compiled, rules[i].id);
 }
 
-/* Counters of unreachable slots are not kept here; nftables' half continues. */
-static void clear(struct dataplane *dp, uint32_t slot)
+/* Counters of unreachable slots are not kept here; nftables' half continues. From this epoch on:
+ * hits that entries of the flow cache have from before are not counted any more. */
+static void clear(struct dataplane *dp, uint32_t slot, uint32_t id)
 {
-    for (int cpu = 0; slot != ABI_NOWHERE && cpu < dp->cpus; cpu++)
+    if (slot == ABI_NOWHERE)
+        return;
+    __atomic_store_n(&dp->rule_ids[slot], ABI_OWNER(id, dp->control->epoch), __ATOMIC_SEQ_CST);
+    for (int cpu = 0; cpu < dp->cpus; cpu++)
         memset(&dp->counters[(size_t)cpu * ABI_COUNTERS + slot], 0, sizeof(*dp->counters));
 }
 
@@ -70,11 +75,12 @@ void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct
 {
     if (!dp->rule_ids)
         return;
+    load_bump(dp); /* entries made from now on are of the rules that are in force */
     for (unsigned i = 0; i < now->rule_count; i++) {
         uint32_t id = now->rules[i].id;
 
         if (!policy_find_rule(back, id) &&
             (before ? !policy_find_rule(before, id) : !tally_find(carried, id)))
-            clear(dp, slot_find(dp, id));
+            clear(dp, slot_find(dp, id), id);
     }
 }

@@ -134,20 +134,35 @@ static int age(const char *bpffs, struct orb_err *err)
     AUTO_FD int fd = bpf_obj_get(path);
     struct bpf_map_info info = {0};
     uint32_t len = sizeof(info);
-    struct bucket4 *buckets;
+    struct flow4 *flows;
 
     if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
         return orb_fail(err, ORB_E_INTERNAL, "no %s", path);
-    buckets =
-        mmap(NULL, info.max_entries * sizeof(*buckets), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (buckets == MAP_FAILED)
+    flows =
+        mmap(NULL, info.max_entries * sizeof(*flows), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (flows == MAP_FAILED)
         return orb_fail(err, ORB_E_INTERNAL, "mapping %s", path);
     for (uint32_t i = 0; i < info.max_entries; i++)
-        for (int way = 0; way < ABI_WAYS; way++)
-            if (buckets[i].flow[way].head.epoch)
-                buckets[i].flow[way].head.punt -= 33000;
-    munmap(buckets, info.max_entries * sizeof(*buckets));
+        if (flows[i].head.epoch)
+            flows[i].head.punt -= 33000;
+    munmap(flows, info.max_entries * sizeof(*flows));
     return 0;
+}
+
+/* The next entries taken are the last ones of each part of the flow cache, then the first ones. */
+static int wrap(const char *bpffs, struct orb_err *err)
+{
+    const struct flow_next last = {.sent4 = ABI_FLOW4_SENT - 3,
+                                   .other4 = ABI_FLOW4_ENTRIES - 3,
+                                   .sent6 = ABI_FLOW6_SENT - 3,
+                                   .other6 = ABI_FLOW6_ENTRIES - 3};
+    AUTO_FREE char *path = buf_format("%s/flow_nexts", bpffs);
+    AUTO_FD int fd = bpf_obj_get(path);
+    uint32_t cpu = 0;
+
+    while (fd >= 0 && !bpf_map_update_elem(fd, &cpu, &last, BPF_ANY))
+        cpu++;
+    return cpu ? 0 : orb_fail(err, ORB_E_INTERNAL, "no %s", path);
 }
 
 static int make_link(int program, bool netfilter, const char *where, bool egress)
@@ -280,6 +295,8 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
         return other(&files->link, command, argument, err);
     if (!strcmp(command, "age"))
         return age(files->bpffs, err);
+    if (!strcmp(command, "wrap"))
+        return wrap(files->bpffs, err);
     if (!strcmp(command, "destroy"))
         return dataplane_destroy(dp, err);
     return orb_fail(err, ORB_E_INVALID, "unknown command %s", command);

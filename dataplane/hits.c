@@ -1,0 +1,147 @@
+/* Reads the counters of the fast path. The programs count a hit in the flow's entry and move what
+ * is there to the counters when they fill it again (flow_fold), so both are added here.
+ *
+ * Note: the maps of entries are mapped for this only. The kernel charges mapped pages to the
+ * process, and these are some megabytes for each CPU. */
+#include "dataplane/hits.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/libbpf.h>
+
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "core/base/xalloc.h"
+#include "dataplane/dataplane_internal.h"
+
+#define TRIES 4
+
+/* The entries of all CPUs, mapped. */
+struct entries {
+    void *flows4, *flows6;
+    struct flow_next *nexts;
+    size_t flows4_size, flows6_size, nexts_size;
+};
+
+static void *map_part(const struct bpf_map *map, size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static inline void own_entries(struct entries *entries)
+{
+    if (entries->flows4)
+        munmap(entries->flows4, entries->flows4_size);
+    if (entries->flows6)
+        munmap(entries->flows6, entries->flows6_size);
+    if (entries->nexts)
+        munmap(entries->nexts, entries->nexts_size);
+}
+
+static int map_entries(const struct dataplane *dp, struct entries *entries, struct orb_err *err)
+{
+    size_t cpus = (size_t)dp->cpus;
+
+    entries->flows4_size = cpus * ABI_FLOW4_ENTRIES * sizeof(struct flow4);
+    entries->flows6_size = cpus * ABI_FLOW6_ENTRIES * sizeof(struct flow6);
+    entries->nexts_size = cpus * sizeof(struct flow_next);
+    entries->flows4 = map_part(dp->programs->maps.flows4, entries->flows4_size);
+    entries->flows6 = map_part(dp->programs->maps.flows6, entries->flows6_size);
+    entries->nexts = map_part(dp->programs->maps.flow_nexts, entries->nexts_size);
+    if (!entries->flows4 || !entries->flows6 || !entries->nexts)
+        return orb_fail(err, -errno, "mapping the flow cache");
+    return 0;
+}
+
+/* As flow_fold. */
+static void add_entry(const struct dataplane *dp, const struct flow_head *head, uint32_t ifindex,
+                      struct hits *hits)
+{
+    uint64_t found = __atomic_load_n(&head->hits, __ATOMIC_RELAXED);
+    uint32_t slot = head->counter % ABI_COUNTERS, port = head->port % ABI_PORTS;
+
+    if (!found)
+        return;
+    if (ABI_OWNER_COUNTS(dp->rule_ids[slot], head->since)) {
+        hits->rules[slot].packets += ABI_HIT_PACKETS(found);
+        hits->rules[slot].bytes += ABI_HIT_BYTES(found);
+    }
+    if (dp->port_names[port].ifindex == ifindex)
+        hits->ports[port] += ABI_HIT_PACKETS(found);
+}
+
+static void add_entries(const struct dataplane *dp, const struct entries *entries, int cpu,
+                        struct hits *hits)
+{
+    const struct flow4 *four = (struct flow4 *)entries->flows4 + (size_t)cpu * ABI_FLOW4_ENTRIES;
+    const struct flow6 *six = (struct flow6 *)entries->flows6 + (size_t)cpu * ABI_FLOW6_ENTRIES;
+
+    for (size_t i = 0; i < ABI_FLOW4_ENTRIES; i++)
+        add_entry(dp, &four[i].head, four[i].key[1] & 0xffffff, hits);
+    for (size_t i = 0; i < ABI_FLOW6_ENTRIES; i++)
+        add_entry(dp, &six[i].head, six[i].key[4] & 0xffffff, hits);
+}
+
+static void add_counters(const struct dataplane *dp, int cpu, struct hits *hits)
+{
+    const struct fast_counter *counters = &dp->counters[(size_t)cpu * ABI_COUNTERS];
+    const struct fast_stats *stats = &dp->stats[(size_t)cpu * ABI_PORTS];
+
+    for (size_t i = 0; i < ABI_COUNTERS; i++) {
+        hits->rules[i].packets += __atomic_load_n(&counters[i].packets, __ATOMIC_RELAXED);
+        hits->rules[i].bytes += __atomic_load_n(&counters[i].bytes, __ATOMIC_RELAXED);
+    }
+    for (size_t i = 0; i < ABI_PORTS; i++)
+        hits->ports[i] += __atomic_load_n(&stats[i].hits, __ATOMIC_RELAXED);
+}
+
+static void add_all(struct hits *to, const struct hits *from)
+{
+    for (size_t i = 0; i < ABI_COUNTERS; i++) {
+        to->rules[i].packets += from->rules[i].packets;
+        to->rules[i].bytes += from->rules[i].bytes;
+    }
+    for (size_t i = 0; i < ABI_PORTS; i++)
+        to->ports[i] += from->ports[i];
+}
+
+/* The counters first: what moves there meanwhile is missing, never counted twice. Then it is read
+ * again, since a flow with many packets may be among them. */
+static void read_cpu(const struct dataplane *dp, const struct entries *entries, int cpu,
+                     struct hits *part)
+{
+    const uint32_t *folds = &entries->nexts[cpu].folds;
+    uint32_t before;
+
+    for (int i = 0; i < TRIES; i++) {
+        before = __atomic_load_n(folds, __ATOMIC_SEQ_CST);
+        memset(part, 0, sizeof(*part));
+        add_counters(dp, cpu, part);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        add_entries(dp, entries, cpu, part);
+        if (__atomic_load_n(folds, __ATOMIC_SEQ_CST) == before)
+            return;
+    }
+}
+
+int hits_read(const struct dataplane *dp, struct hits **ret_hits, struct orb_err *err)
+{
+    AUTO_FREE struct hits *all = xcalloc(1, sizeof(*all)), *part = NULL;
+    AUTO(entries) struct entries entries = {0};
+    int r = dp->programs && dp->counters ? map_entries(dp, &entries, err) : 1;
+
+    if (r < 0)
+        return r;
+    if (!r)
+        part = xcalloc(1, sizeof(*part));
+    for (int cpu = 0; !r && cpu < dp->cpus; cpu++) {
+        read_cpu(dp, &entries, cpu, part);
+        add_all(all, part);
+    }
+    *ret_hits = take_ptr(all);
+    return 0;
+}
