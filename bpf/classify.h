@@ -120,7 +120,7 @@ struct classify_head {
         asks_invalid; /* 1: a rule accepts, answers or records invalid packets: a first packet that
                          the programs would refuse may be one (its checksum is not looked at) */
     __u32 hints;      /* 0: nftables takes none; else ABI_HINT and the generation */
-    __u32 pad;
+    __u32 coarse;     /* 1: rules with large groups are here for all addresses, and unsure */
     struct classify_table table[CLASSIFY_TABLES];
 };
 

@@ -1,13 +1,10 @@
-/* Building the classifier's data for a policy, and looking it up in user space with the very text
- * the BPF programs compile. */
+/* Building the classifier's data for a policy. */
 #include "dataplane/classify.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/classify.bpf.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/classify_internal.h"
@@ -140,8 +137,10 @@ static bool build_rules(struct classify_builder *builder, const struct policy *p
     for (unsigned table = 0; table < CLASSIFY_TABLES; table++)
         for (uint32_t i = 0; i < head->table[table].rules; i++, out++) {
             const struct policy_rule *rule = chosen[table][i];
+            bool group = rule->source_group || rule->destination_group;
             bool unsure =
-                table < CLASSIFY_KNOWN ? policy_rule_unsure(rule) : policy_rule_is_blind(rule);
+                (group && builder->coarse) ||
+                (table < CLASSIFY_KNOWN ? policy_rule_unsure(rule) : policy_rule_is_blind(rule));
 
             out->id = rule->id;
             out->action = (__u8)rule->action;
@@ -221,32 +220,59 @@ static unsigned rules_most(const struct policy *policy)
     return policy->rule_count > policy->notrack_count ? policy->rule_count : policy->notrack_count;
 }
 
-int classify_build(const struct policy *policy, void *memory, size_t size,
-                   struct classify_stats *ret_stats, struct orb_err *err)
+static int build(struct classify_builder *builder, const struct policy *policy, struct orb_err *err)
 {
     unsigned most = rules_most(policy);
     AUTO_FREE const struct policy_rule **all =
         xcalloc((size_t)CLASSIFY_TABLES * (most + 1), sizeof(*all));
     const struct policy_rule **chosen[CLASSIFY_TABLES];
+    struct classify_head *head = classify_at(builder, 0);
+    int r = 0;
+
+    build_head(policy, head);
+    head->coarse = builder->coarse;
+    builder->used = sizeof(*head);
+    for (unsigned i = 0; i < CLASSIFY_TABLES && r == 0; i++) {
+        chosen[i] = &all[(size_t)i * (most + 1)];
+        r = build_table(builder, policy, i, chosen[i], err);
+    }
+    classify_rows_intern_fini(&builder->lines);
+    if (r < 0)
+        return r;
+    if (!build_rules(builder, policy, chosen) || !build_dnat(builder, policy))
+        return no_room(builder, policy, err);
+    head->bytes = (__u32)builder->used;
+    return 0;
+}
+
+static bool has_groups(const struct policy *policy)
+{
+    for (unsigned i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].source_group || policy->rules[i].destination_group)
+            return true;
+    for (unsigned i = 0; i < policy->notrack_count; i++)
+        if (policy->notracks[i].source_group || policy->notracks[i].destination_group)
+            return true;
+    return false;
+}
+
+int classify_build(const struct policy *policy, void *memory, size_t size,
+                   struct classify_stats *ret_stats, struct orb_err *err)
+{
     struct classify_builder builder = {
         .memory = memory, .size = size < CLASSIFY_BLOB_BYTES ? size : CLASSIFY_BLOB_BYTES};
     struct classify_head *head = memory;
-    int r = 0;
+    int r;
 
     if (size < sizeof(*head))
         return no_room(&builder, policy, err);
-    build_head(policy, head);
-    builder.used = sizeof(*head);
-    for (unsigned i = 0; i < CLASSIFY_TABLES && r == 0; i++) {
-        chosen[i] = &all[(size_t)i * (most + 1)];
-        r = build_table(&builder, policy, i, chosen[i], err);
+    r = build(&builder, policy, err);
+    if (r == ORB_E_LIMIT && has_groups(policy)) {
+        builder = (struct classify_builder){.memory = memory, .size = builder.size, .coarse = true};
+        r = build(&builder, policy, err);
     }
-    classify_rows_intern_fini(&builder.lines);
     if (r < 0)
         return r;
-    if (!build_rules(&builder, policy, chosen) || !build_dnat(&builder, policy))
-        return no_room(&builder, policy, err);
-    head->bytes = (__u32)builder.used;
     if (ret_stats)
         *ret_stats = (struct classify_stats){head->table[0].rules, head->table[1].rules,
                                              builder.classes, builder.used};
@@ -256,8 +282,8 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
 /* ---- from what was built for another policy ---- */
 
 #define SAME_LIST(a, b, list, count)                                                               \
-    ((a)->count == (b)->count &&                                                                   \
-     (!(a)->count || !memcmp((a)->list, (b)->list, (a)->count * sizeof(*(a)->list))))
+    ((a)->count == (b)->count && (!(a)->count || (a)->list == (b)->list ||                         \
+                                  !memcmp((a)->list, (b)->list, (a)->count * sizeof(*(a)->list))))
 
 /* Whether they match the same packets, whatever they do with them. */
 static bool same_conditions(const struct policy_rule *a, const struct policy_rule *b)
@@ -318,64 +344,12 @@ bool classify_again(const struct policy *policy, void *memory, const struct poli
     memcpy(memory, built, from->rule_table); /* what follows is made anew */
     build_head(policy, head);
     memcpy(head->table, from->table, sizeof(head->table));
+    head->coarse = from->coarse;
+    builder.coarse = from->coarse;
     builder.used = from->rule_table;
     if (!build_rules(&builder, policy, chosen) || !build_dnat(&builder, policy))
         return false;
     head->bytes = (__u32)builder.used;
     ret_stats->bytes = builder.used;
     return true;
-}
-
-static int look(const void *memory, size_t size, uint32_t list,
-                const struct classify_header *header)
-{
-    struct classify_rule rule;
-    uint32_t slot;
-
-    if (size < sizeof(struct classify_head))
-        return -1;
-    if (header->family == AF_INET) {
-        struct classify_key4 key = {.source_port = header->source_port,
-                                    .destination_port = header->destination_port,
-                                    .protocol = header->protocol,
-                                    .zone_from = header->zone_from,
-                                    .zone_to = header->zone_to};
-
-        memcpy(&key.source, header->source, 4);
-        memcpy(&key.destination, header->destination, 4);
-        key.source = ntohl(key.source);
-        key.destination = ntohl(key.destination);
-        slot = classify4(memory, list, &key);
-    } else {
-        struct classify_key6 key = {.source_port = header->source_port,
-                                    .destination_port = header->destination_port,
-                                    .protocol = header->protocol,
-                                    .zone_from = header->zone_from,
-                                    .zone_to = header->zone_to};
-        uint64_t halves[4];
-
-        memcpy(halves, header->source, 16);
-        memcpy(halves + 2, header->destination, 16);
-        key.source_hi = be64toh(halves[0]);
-        key.source_lo = be64toh(halves[1]);
-        key.destination_hi = be64toh(halves[2]);
-        key.destination_lo = be64toh(halves[3]);
-        slot = classify6(memory, list, &key);
-    }
-    return classify_rule(memory, slot, &rule) ? (int)rule.index : -1;
-}
-
-int classify_lookup(const void *memory, size_t size, const struct classify_header *header)
-{
-    return look(memory, size, CLASSIFY_NEW, header);
-}
-
-int classify_lookup_known(const void *memory, size_t size, const struct classify_header *header)
-{
-    return look(memory, size, CLASSIFY_KNOWN, header);
-}
-
-int classify_lookup_track(const void *memory, size_t size, const struct classify_header *header)
-{
-    return look(memory, size, CLASSIFY_TRACK, header);
 }

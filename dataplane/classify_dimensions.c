@@ -11,7 +11,7 @@
 
 static inline void own_edges(struct classify_edges *edges)
 {
-    free(edges->items);
+    classify_sweep_edges_fini(edges);
 }
 
 static void address_value(int family, const uint8_t address[16], uint64_t ret_value[2])
@@ -29,13 +29,28 @@ static void address_value(int family, const uint8_t address[16], uint64_t ret_va
     ret_value[1] = be64toh(ret_value[1]);
 }
 
+static void add_ranges(struct classify_edges *edges, uint32_t slot, int family,
+                       const struct policy_range *ranges, unsigned count)
+{
+    const uint64_t last[2] = {family == AF_INET ? 0 : UINT64_MAX,
+                              family == AF_INET ? UINT32_MAX : UINT64_MAX};
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t lo[2], hi[2];
+
+        if (ranges[i].family != family)
+            continue;
+        address_value(family, ranges[i].lo, lo);
+        address_value(family, ranges[i].hi, hi);
+        classify_sweep_edges_add(edges, slot, lo, hi, last);
+    }
+}
+
 /* Edges of one rule's list; false: the rule matches every address. Merging first: two ranges of one
  * rule that overlap would switch its bit off inside the other. */
 static bool add_addresses(struct classify_edges *edges, uint32_t slot, int family,
                           const struct policy_range *ranges, unsigned count)
 {
-    const uint64_t last[2] = {family == AF_INET ? 0 : UINT64_MAX,
-                              family == AF_INET ? UINT32_MAX : UINT64_MAX};
     AUTO_FREE struct policy_range *merged = NULL;
 
     if (!count)
@@ -43,15 +58,19 @@ static bool add_addresses(struct classify_edges *edges, uint32_t slot, int famil
     merged = xcalloc(count, sizeof(*merged));
     memcpy(merged, ranges, count * sizeof(*merged));
     count = policy_set_merge_ranges(merged, count);
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t lo[2], hi[2];
+    add_ranges(edges, slot, family, merged, count);
+    return true;
+}
 
-        if (merged[i].family != family)
-            continue;
-        address_value(family, merged[i].lo, lo);
-        address_value(family, merged[i].hi, hi);
-        classify_sweep_edges_add(edges, slot, lo, hi, last);
-    }
+/* The same where the list is a group. */
+static bool add_group(struct classify_edges *edges, uint32_t slot, int family,
+                      const struct policy_group *group)
+{
+    bool new;
+    uint32_t index = classify_sweep_edges_share(edges, group, slot, &new);
+
+    if (new)
+        add_ranges(edges, CLASSIFY_SHARED | index, family, group->ranges, group->range_count);
     return true;
 }
 
@@ -79,13 +98,18 @@ static bool add_port_list(struct classify_edges *edges, uint32_t slot,
 
 enum dimension { SOURCE, DESTINATION, SOURCE_PORT, DESTINATION_PORT };
 
-static bool add_rule(struct classify_edges *edges, enum dimension dimension, uint32_t slot,
-                     int family, const struct policy_rule *rule)
+static bool add_rule(const struct classify_builder *builder, struct classify_edges *edges,
+                     enum dimension dimension, uint32_t slot, int family,
+                     const struct policy_rule *rule)
 {
     switch (dimension) {
     case SOURCE:
+        if (rule->source_group)
+            return !builder->coarse && add_group(edges, slot, family, rule->source_group);
         return add_addresses(edges, slot, family, rule->sources, rule->source_count);
     case DESTINATION:
+        if (rule->destination_group)
+            return !builder->coarse && add_group(edges, slot, family, rule->destination_group);
         return add_addresses(edges, slot, family, rule->destinations, rule->destination_count);
     case SOURCE_PORT:
         return add_port_list(edges, slot, rule->source_ports, rule->source_port_count);
@@ -111,7 +135,7 @@ static size_t sweep(struct classify_builder *builder, enum dimension dimension, 
 
     classify_rows_cursor_init(&cursor);
     for (uint32_t slot = 0; slot < count; slot++)
-        if (!add_rule(&edges, dimension, slot, family, rules[slot]))
+        if (!add_rule(builder, &edges, dimension, slot, family, rules[slot]))
             classify_rows_cursor_flip(&cursor, slot, true);
     return classify_sweep(builder, &cursor, &edges, ret_intervals);
 }

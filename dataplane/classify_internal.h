@@ -23,6 +23,7 @@ struct classify_builder {
     struct classify_intern rows;
     unsigned words, summary_words, line_count;
     uint32_t classes;
+    bool coarse; /* groups are taken for all addresses: there is no room for theirs */
 };
 
 /* Offset of bytes zeroed bytes, aligned to align (a power of two, at most 64); 0: no room. */
@@ -52,14 +53,30 @@ uint32_t classify_rows_cursor_row(struct classify_builder *builder, struct class
 /* Where a rule begins or ends to match in one dimension; values up to 128 bits. */
 struct classify_edge {
     uint64_t hi, lo;
-    uint32_t slot;
+    uint32_t slot; /* or CLASSIFY_SHARED | index in shared */
     bool on;
+};
+
+#define CLASSIFY_SHARED 0x80000000u
+
+/* The rules whose list is one group: its edges are there once. */
+struct classify_slots {
+    const struct policy_group *group;
+    uint32_t *slots;
+    uint32_t count;
 };
 
 struct classify_edges {
     struct classify_edge *items;
     size_t count, cap;
+    struct classify_slots *shared;
+    uint32_t shared_count;
 };
+/* Notes that the rule of that slot has the group as its list. Index in shared; *ret_new: it is the
+ * first. */
+uint32_t classify_sweep_edges_share(struct classify_edges *edges, const struct policy_group *group,
+                                    uint32_t slot, bool *ret_new);
+void classify_sweep_edges_fini(struct classify_edges *edges);
 /* Adds [lo, hi] for a slot; last: greatest value of the dimension. */
 void classify_sweep_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
                               const uint64_t hi[2], const uint64_t last[2]);

@@ -12,6 +12,8 @@ static bool in_ranges(const struct policy_range *ranges, unsigned count, uint8_t
 
     if (!count)
         return true;
+    if (count >= POLICY_GROUP_SHARED)
+        return policy_set_in_ranges(ranges, count, family, address);
     for (unsigned i = 0; i < count; i++)
         if (ranges[i].family == family && memcmp(ranges[i].lo, address, bytes) <= 0 &&
             memcmp(address, ranges[i].hi, bytes) <= 0)

@@ -25,6 +25,47 @@ void classify_sweep_edges_add(struct classify_edges *edges, uint32_t slot, const
                  (struct classify_edge){hi[0] + (hi[1] == UINT64_MAX), hi[1] + 1, slot, false});
 }
 
+uint32_t classify_sweep_edges_share(struct classify_edges *edges, const struct policy_group *group,
+                                    uint32_t slot, bool *ret_new)
+{
+    struct classify_slots *shared;
+    uint32_t i = 0;
+
+    while (i < edges->shared_count && edges->shared[i].group != group)
+        i++;
+    *ret_new = i == edges->shared_count;
+    if (*ret_new) {
+        edges->shared = xrealloc(edges->shared, (i + 1) * sizeof(*edges->shared));
+        edges->shared[edges->shared_count++] = (struct classify_slots){.group = group};
+    }
+    shared = &edges->shared[i];
+    shared->slots = xrealloc(shared->slots, (shared->count + 1) * sizeof(*shared->slots));
+    shared->slots[shared->count++] = slot;
+    return i;
+}
+
+void classify_sweep_edges_fini(struct classify_edges *edges)
+{
+    for (uint32_t i = 0; i < edges->shared_count; i++)
+        free(edges->shared[i].slots);
+    free(edges->shared);
+    free(edges->items);
+}
+
+static void flip(struct classify_cursor *cursor, const struct classify_edges *edges,
+                 const struct classify_edge *edge)
+{
+    const struct classify_slots *shared;
+
+    if (!(edge->slot & CLASSIFY_SHARED)) {
+        classify_rows_cursor_flip(cursor, edge->slot, edge->on);
+        return;
+    }
+    shared = &edges->shared[edge->slot & ~CLASSIFY_SHARED];
+    for (uint32_t i = 0; i < shared->count; i++)
+        classify_rows_cursor_flip(cursor, shared->slots[i], edge->on);
+}
+
 static int compare_edges(const void *a, const void *b)
 {
     const struct classify_edge *x = a, *y = b;
@@ -45,7 +86,7 @@ size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *
         qsort(edges->items, edges->count, sizeof(*edges->items), compare_edges);
     for (;;) {
         while (i < edges->count && edges->items[i].hi == hi && edges->items[i].lo == lo) {
-            classify_rows_cursor_flip(cursor, edges->items[i].slot, edges->items[i].on);
+            flip(cursor, edges, &edges->items[i]);
             i++;
         }
         intervals[count].hi = hi;

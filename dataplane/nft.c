@@ -13,6 +13,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_group.h"
 #include "dataplane/nft_guard.h"
 #include "dataplane/nft_hint.h"
 #include "dataplane/nft_match.h"
@@ -253,6 +254,7 @@ void nft_chains(const struct policy *policy, const struct nft_text *old, uint16_
                 struct nft_text *ret_text)
 {
     *ret_text = (struct nft_text){.policy = policy, .old = old, .slots = slots};
+    nft_group_choose(ret_text);
     nft_nat_add(policy, ret_text);
     nft_nat_add_mss(policy, ret_text);
     nft_nat_add_notrack(policy, ret_text);

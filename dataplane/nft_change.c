@@ -14,6 +14,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_group.h"
 #include "dataplane/nft_hint.h"
 #include "dataplane/nft_rule.h"
 
@@ -221,6 +222,7 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     if (old) {
         buf_adds(b, "flush chain inet orbital " NFT_ABOUT "\n");
         nft_hint_drop(now, old, b);
+        nft_group_cut(now, old, b);
         compare(now, old, same, b, &gone);
         drop_stale(now->policy, previous, spared, b);
     } else {
@@ -230,6 +232,7 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     add_tally(now->policy, previous, carried, spared, b);
     add_limits(now->policy, previous, b);
     nft_hint_maps(now, old, b);
+    nft_group_add(now, old, b);
     buf_addf(b, "chain " NFT_ABOUT " {\ncounter comment \"" NFT_GENERATION_WORD "%" PRIu32,
              generation);
     buf_addf(b, NFT_POLICY_WORD "%016" PRIx64 "\"\n}\n", now->digest);
@@ -241,6 +244,7 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     if (old && old->slots && !now->slots)
         buf_adds(b, "delete chain inet orbital " NFT_HINT "\n");
     buf_adds(b, buf_str(&gone));
+    nft_group_drop(now, old, b);
 }
 
 void nft_change_policy(const struct policy *policy, const struct policy *previous,

@@ -68,10 +68,11 @@ static void unite(const struct policy_rule *const *rules, unsigned count, int fa
         const struct policy_rule *rule = rules[i];
         const struct policy_range *list = source ? rule->sources : rule->destinations;
         unsigned here = source ? rule->source_count : rule->destination_count;
+        bool shared = source ? rule->source_group : rule->destination_group;
 
         if (!(policy_rule_families(rule) & (family == AF_INET ? POLICY_IPV4 : POLICY_IPV6)))
             continue;
-        if (!here || here > GUARD_MAX - ret->count) {
+        if (!here || shared || here > GUARD_MAX - ret->count) {
             ret->count = 0;
             return;
         }

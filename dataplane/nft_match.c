@@ -34,8 +34,7 @@ bool nft_match_interfaces(const struct policy *policy, const char *match, const 
     return true;
 }
 
-/* Every address of its family. nft refuses an interval set of one that covers all. */
-static bool covers_all(const struct policy_range *range)
+bool nft_match_covers_all(const struct policy_range *range)
 {
     unsigned bytes = range->family == AF_INET ? 4 : 16;
 
@@ -57,7 +56,7 @@ void nft_match_addresses(const char *match, int family, const struct policy_rang
             only = &ranges[i];
             here++;
         }
-    if (!here || (here == 1 && covers_all(only)))
+    if (!here || (here == 1 && nft_match_covers_all(only)))
         return;
     buf_addf(b, "%s %s ", family == AF_INET ? "ip" : "ip6", match);
     if (here == 1) {

@@ -12,6 +12,8 @@ bool nft_match_interfaces(const struct policy *policy, const char *match, const 
 /* Whether a rule applies at a hook. hook_from, hook_to: packets there come from, go to the
  * appliance; neither: they are forwarded. */
 bool nft_match_hook(const struct policy_rule *rule, bool hook_from, bool hook_to);
+/* Every address of its family. nft refuses an interval set of one that covers all. */
+bool nft_match_covers_all(const struct policy_range *range);
 /* match: "saddr" or "daddr". */
 void nft_match_addresses(const char *match, int family, const struct policy_range *ranges,
                          unsigned count, struct buf *b);

@@ -5,14 +5,18 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "dataplane/nft_group.h"
 #include "dataplane/nft_match.h"
 #include "dataplane/nft_rule.h"
 
-/* Where a rule is placed. */
+/* Where a rule is placed, and what writes it there. */
 struct where {
-    const char *zones; /* its conditions about interfaces */
-    unsigned states;   /* of conntrack; 0: those that come there */
-    bool known;        /* before known connections pass */
+    void (*add)(const struct policy_rule *rule, const struct where *where, int family,
+                struct buf *b);
+    const char *zones;                       /* its conditions about interfaces */
+    unsigned states;                         /* of conntrack; 0: those that come there */
+    bool known;                              /* before known connections pass */
+    enum nft_group_part source, destination; /* of its groups, if its lists are such */
 };
 
 static const char *const per_names[] = {"second", "minute", "hour", "day"};
@@ -63,10 +67,14 @@ static void add_matches(const struct policy_rule *rule, const struct where *wher
     buf_adds(b, where->zones);
     if (family)
         buf_addf(b, "meta nfproto %s ", family == AF_INET ? "ipv4" : "ipv6");
-    if (family) {
+    if (family && rule->source_group)
+        nft_group_match("saddr", family, rule->source_group, where->source, b);
+    else if (family)
         nft_match_addresses("saddr", family, rule->sources, rule->source_count, b);
+    if (family && rule->destination_group)
+        nft_group_match("daddr", family, rule->destination_group, where->destination, b);
+    else if (family)
         nft_match_addresses("daddr", family, rule->destinations, rule->destination_count, b);
-    }
     nft_match_protocol(rule->protocol, b);
     nft_match_ports("sport", rule->protocol, rule->source_ports, rule->source_port_count, b);
     nft_match_ports("dport", rule->protocol, rule->destination_ports, rule->destination_port_count,
@@ -211,8 +219,9 @@ static void add_decision(const struct lines *lines, bool known)
     end(lines, known, reject_text(rule, !both && rule->protocol == IPPROTO_TCP));
 }
 
-static void add_family(const struct policy_rule *rule, const struct where *where, int family,
-                       struct buf *b)
+/* The rule at that place for one family. */
+static void add_lines(const struct policy_rule *rule, const struct where *where, int family,
+                      struct buf *b)
 {
     struct lines lines = {rule, where, family, b};
 
@@ -227,11 +236,27 @@ static void add_family(const struct policy_rule *rule, const struct where *where
     buf_addc(b, '\n');
 }
 
+/* Once for each part of its groups: a packet is in one of them. */
+static void add_family(const struct policy_rule *rule, const struct where *place, int family,
+                       struct buf *b)
+{
+    for (enum nft_group_part i = NFT_GROUP_HOSTS; i < NFT_GROUP_PARTS; i++)
+        for (enum nft_group_part k = NFT_GROUP_HOSTS; k < NFT_GROUP_PARTS; k++) {
+            struct where where = *place;
+
+            where.source = i;
+            where.destination = k;
+            if (nft_group_has(rule->source_group, family, i) &&
+                nft_group_has(rule->destination_group, family, k))
+                place->add(rule, &where, family, b);
+        }
+}
+
 void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states, bool known,
               struct buf *b)
 {
     unsigned families = policy_rule_families(rule);
-    struct where where = {zones, states, known};
+    struct where where = {.zones = zones, .states = states, .known = known, .add = add_lines};
 
     if (families == (POLICY_IPV4 | POLICY_IPV6) && !rule->source_count &&
         !rule->destination_count && !(rule->more && rule->more->per_source)) {
@@ -244,24 +269,26 @@ void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states
         add_family(rule, &where, AF_INET6, b);
 }
 
+static void add_notrack(const struct policy_rule *rule, const struct where *where, int family,
+                        struct buf *b)
+{
+    add_matches(rule, where, family, b);
+    buf_adds(b, rule->action == POLICY_ACCEPT ? "accept\n" : "notrack accept\n");
+}
+
 void nft_rule_notrack(const struct policy_rule *rule, const char *zones, struct buf *b)
 {
-    const char *verdict = rule->action == POLICY_ACCEPT ? "accept\n" : "notrack accept\n";
     unsigned families = policy_rule_families(rule);
-    struct where where = {.zones = zones};
+    struct where where = {.zones = zones, .add = add_notrack};
 
     if (families == (POLICY_IPV4 | POLICY_IPV6) && !rule->source_count &&
         !rule->destination_count) {
-        add_matches(rule, &where, 0, b);
-        buf_adds(b, verdict);
+        add_notrack(rule, &where, 0, b);
         return;
     }
-    for (int i = 0; i < 2; i++) {
-        if (!(families & (i ? POLICY_IPV6 : POLICY_IPV4)))
-            continue;
-        add_matches(rule, &where, i ? AF_INET6 : AF_INET, b);
-        buf_adds(b, verdict);
-    }
+    for (int i = 0; i < 2; i++)
+        if (families & (i ? POLICY_IPV6 : POLICY_IPV4))
+            add_family(rule, &where, i ? AF_INET6 : AF_INET, b);
 }
 
 static void add_chain(const struct policy_rule *rule, bool known, struct nft_text *text)

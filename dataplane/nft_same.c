@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "dataplane/base.h"
+#include "dataplane/nft_group.h"
 
 /* A new member is to be added below, unless no text depends on it. */
-static_assert(sizeof(struct policy_rule) == 184, "each member is in the digest");
+static_assert(sizeof(struct policy_rule) == 200, "each member is in the digest");
 static_assert(sizeof(struct policy_more) == 96, "each member is in the digest");
 static_assert(sizeof(struct policy_range) == 33 && sizeof(struct policy_ports) == 4,
               "without padding");
@@ -29,12 +30,26 @@ static void add_more(const struct policy_more *more, uint64_t *digest)
     base_digest_mix(digest, more->log_prefix, strlen(more->log_prefix));
 }
 
+/* The text names a group's set, whatever is in it. */
+static void add_list(const struct policy_group *group, const struct policy_range *ranges,
+                     unsigned count, uint64_t *digest)
+{
+    unsigned shape = group ? nft_group_shape(group) : 0;
+
+    if (!group) {
+        base_digest_mix(digest, ranges, count * sizeof(*ranges));
+        return;
+    }
+    base_digest_mix(digest, group->name, strlen(group->name) + 1);
+    base_digest_mix(digest, &shape, sizeof(shape));
+}
+
 static void add_rule(const struct policy_rule *rule, uint64_t *digest)
 {
     const uint32_t numbers[] = {rule->id,
                                 (uint32_t)rule->protocol,
-                                rule->source_count,
-                                rule->destination_count,
+                                rule->source_group ? UINT32_MAX : rule->source_count,
+                                rule->destination_group ? UINT32_MAX : rule->destination_count,
                                 rule->source_port_count,
                                 rule->destination_port_count,
                                 (uint32_t)rule->icmp_type,
@@ -49,9 +64,8 @@ static void add_rule(const struct policy_rule *rule, uint64_t *digest)
                                 rule->more != NULL};
 
     base_digest_mix(digest, numbers, sizeof(numbers));
-    base_digest_mix(digest, rule->sources, rule->source_count * sizeof(*rule->sources));
-    base_digest_mix(digest, rule->destinations,
-                    rule->destination_count * sizeof(*rule->destinations));
+    add_list(rule->source_group, rule->sources, rule->source_count, digest);
+    add_list(rule->destination_group, rule->destinations, rule->destination_count, digest);
     base_digest_mix(digest, rule->source_ports,
                     rule->source_port_count * sizeof(*rule->source_ports));
     base_digest_mix(digest, rule->destination_ports,

@@ -18,6 +18,7 @@ void nft_text_fini(struct nft_text *text)
     nft_text_cut(text, 0);
     free(text->items);
     free(text->slots);
+    free(text->groups);
     *text = (struct nft_text){0};
 }
 

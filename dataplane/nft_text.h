@@ -20,6 +20,8 @@ struct nft_text {
     const struct nft_text *old; /* while it is written: chains to be taken from it; may be NULL */
     unsigned next_old;          /* of which this is likely the next */
     uint64_t digest;            /* of all chains, in the table's comment; 0: not computed */
+    const struct policy_group **groups; /* that rules have as lists; the policy's */
+    unsigned group_count;
     uint16_t *slots; /* where each rule counts in the fast path, if hints (nft_hint.h) lead to it,
                         else 0; NULL: none do */
 };

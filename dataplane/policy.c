@@ -16,10 +16,16 @@ void policy_init(struct policy *policy)
 
 void policy_rule_fini(struct policy_rule *rule)
 {
+    bool own_sources = !rule->source_group, own_destinations = !rule->destination_group;
+
+    policy_group_drop(rule->source_group);
+    policy_group_drop(rule->destination_group);
     if (rule->in_block)
         return;
-    free(rule->sources);
-    free(rule->destinations);
+    if (own_sources)
+        free(rule->sources);
+    if (own_destinations)
+        free(rule->destinations);
     free(rule->source_ports);
     free(rule->destination_ports);
     if (rule->more)
@@ -51,6 +57,7 @@ void policy_fini(struct policy *policy)
     free(policy->nat);
     free(policy->notracks);
     free(policy->block);
+    policy_group_fini(&policy->groups);
     policy_init(policy);
 }
 
@@ -74,10 +81,16 @@ static bool copy_array(void *ret_to, const void *from, size_t count, size_t size
 /* Thousands of small pieces would take most of the time of a copy. */
 #define BLOCK_ALIGN(size) (((size) + 7) & ~(size_t)7)
 
+/* Lists of groups are not copied. */
+static size_t range_bytes(const struct policy_group *group, unsigned count)
+{
+    return group ? 0 : BLOCK_ALIGN(count * sizeof(struct policy_range));
+}
+
 static size_t rule_bytes(const struct policy_rule *rule)
 {
-    size_t bytes = BLOCK_ALIGN(rule->source_count * sizeof(*rule->sources)) +
-                   BLOCK_ALIGN(rule->destination_count * sizeof(*rule->destinations)) +
+    size_t bytes = range_bytes(rule->source_group, rule->source_count) +
+                   range_bytes(rule->destination_group, rule->destination_count) +
                    BLOCK_ALIGN(rule->source_port_count * sizeof(*rule->source_ports)) +
                    BLOCK_ALIGN(rule->destination_port_count * sizeof(*rule->destination_ports));
 
@@ -114,8 +127,12 @@ static void copy_rule(const struct policy_rule *from, struct policy_rule *to, ch
 {
     *to = *from;
     to->in_block = true;
-    to->sources = TAKE_LIST(at, from, sources, source_count);
-    to->destinations = TAKE_LIST(at, from, destinations, destination_count);
+    policy_group_use(to->source_group);
+    policy_group_use(to->destination_group);
+    if (!to->source_group)
+        to->sources = TAKE_LIST(at, from, sources, source_count);
+    if (!to->destination_group)
+        to->destinations = TAKE_LIST(at, from, destinations, destination_count);
     to->source_ports = TAKE_LIST(at, from, source_ports, source_port_count);
     to->destination_ports = TAKE_LIST(at, from, destination_ports, destination_port_count);
     if (!from->more)
@@ -157,6 +174,7 @@ int policy_copy(const struct policy *from, struct policy *to)
 
     policy_init(&copy);
     copy.defaults = from->defaults;
+    copy.groups = policy_group_share(&from->groups);
     copy.rules = calloc(from->rule_count + 1, sizeof(*copy.rules));
     copy.zones = calloc(from->zone_count + 1, sizeof(*copy.zones));
     copy.nat = calloc(from->nat_count + 1, sizeof(*copy.nat));
@@ -197,10 +215,17 @@ static unsigned range_families(const struct policy_range *ranges, unsigned count
     return families;
 }
 
+static unsigned list_families(const struct policy_group *group, const struct policy_range *ranges,
+                              unsigned count)
+{
+    return group ? group->families : range_families(ranges, count);
+}
+
 unsigned policy_rule_families(const struct policy_rule *rule)
 {
-    unsigned families = range_families(rule->sources, rule->source_count) &
-                        range_families(rule->destinations, rule->destination_count);
+    unsigned families =
+        list_families(rule->source_group, rule->sources, rule->source_count) &
+        list_families(rule->destination_group, rule->destinations, rule->destination_count);
 
     if (rule->protocol == IPPROTO_ICMP)
         families &= POLICY_IPV4;
@@ -258,7 +283,7 @@ bool policy_rule_unsure(const struct policy_rule *rule)
 static bool same_bytes(const void *a, unsigned count_a, const void *b, unsigned count_b,
                        size_t size)
 {
-    return count_a == count_b && (!count_a || !memcmp(a, b, count_a * size));
+    return count_a == count_b && (!count_a || a == b || !memcmp(a, b, count_a * size));
 }
 
 #define SAME_LIST(a, b, list, count)                                                               \

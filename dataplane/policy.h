@@ -16,8 +16,12 @@
 #define POLICY_MAX_PORTS 256
 #define POLICY_MAX_NAT 1024 /* of each kind */
 #define POLICY_MAX_NOTRACK 1024
-#define POLICY_MAX_LIST 65536    /* addresses or ports in one list */
-#define POLICY_MAX_RANGES 131072 /* addresses in the whole policy */
+#define POLICY_MAX_LIST 65536    /* addresses or ports in one list, written out */
+#define POLICY_MAX_RANGES 131072 /* addresses in the lists of the whole policy */
+#define POLICY_MAX_GROUPS 1024
+#define POLICY_MAX_GROUP 131072   /* addresses of one group */
+#define POLICY_MAX_GROUPED 524288 /* of all groups */
+#define POLICY_GROUP_SHARED 256   /* groups of fewer addresses are written out in each rule */
 #define POLICY_NAME 32
 #define POLICY_MAX_SHIFTED 65536 /* ports of all destination NAT rules that go to other ports */
 
@@ -48,6 +52,28 @@ struct policy_range {
 struct policy_ports {
     uint16_t lo;
     uint16_t hi;
+};
+
+/* Addresses and ports under a name. Rules, and copies of policies, share it, so it is never changed
+ * once a policy has it; policy_group_use() and policy_group_drop() count its users, from any
+ * thread. Lists are sorted, without overlap, neighbours joined. */
+struct policy_group {
+    char name[POLICY_NAME];
+    unsigned users;
+    unsigned families; /* POLICY_IPV4 | POLICY_IPV6 of its addresses */
+    unsigned hosts[2]; /* ranges of few addresses (policy_group_is_few()), IPv4 and IPv6; … */
+    unsigned nets[2];  /* … and the others */
+    struct policy_range *ranges;
+    unsigned range_count;
+    struct policy_ports *ports;
+    unsigned port_count;
+    uint64_t digest; /* of its addresses */
+};
+
+/* Sorted by name. */
+struct policy_groups {
+    struct policy_group **items;
+    unsigned count;
 };
 
 enum policy_reject {
@@ -95,6 +121,8 @@ struct policy_rule {
     unsigned source_count; /* 0: any */
     struct policy_range *destinations;
     unsigned destination_count;
+    /* The list is this group's, which is large; NULL: it is the rule's own. */
+    struct policy_group *source_group, *destination_group;
     struct policy_ports *source_ports;
     unsigned source_port_count;
     struct policy_ports *destination_ports;
@@ -175,6 +203,7 @@ struct policy {
     struct policy_rule *notracks;
     unsigned notrack_count;
     struct policy_defaults defaults;
+    struct policy_groups groups;
     void *block; /* what rules have that were copied, in one piece; NULL: there are none */
 };
 
@@ -207,6 +236,19 @@ static inline void own_policy(struct policy *policy)
 {
     policy_fini(policy);
 }
+
+/* NULL: there is none of that name. */
+struct policy_group *policy_group_find(const struct policy_groups *groups, const char *name);
+/* Whether a range is of so few addresses that they are rather looked up one by one. */
+bool policy_group_is_few(const struct policy_range *range);
+/* One more user of it; returns it. NULL: nothing. */
+struct policy_group *policy_group_use(struct policy_group *group);
+/* One user less; the last one frees it. NULL: nothing. */
+void policy_group_drop(struct policy_group *group);
+/* Each group of from has one more user: the copy. */
+struct policy_groups policy_group_share(const struct policy_groups *from);
+/* Drops each, and the list. */
+void policy_group_fini(struct policy_groups *groups);
 
 /* Families (POLICY_IPV4 | POLICY_IPV6) of packets a rule can match: those of its addresses, of both
  * lists if both are given, and of its protocol (icmp, icmpv6). 0: none. */
@@ -246,6 +288,10 @@ int policy_interface_zone(const struct policy *policy, const char *interface);
 
 /* Sort, join overlapping and adjacent entries; return the new count. */
 unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count);
+/* Two sorted lists as one, in ret, which has room for both. */
+void policy_set_interleave(const struct policy_range *a, unsigned a_count,
+                           const struct policy_range *b, unsigned b_count,
+                           struct policy_range *ret);
 /* As policy_set_merge_ranges(), for ports. */
 unsigned policy_set_merge_ports(struct policy_ports *ports, unsigned count);
 /* What of list is not in out; without list: of everything (addresses: of out's families). Both are

@@ -50,6 +50,21 @@ static int check_end(const struct subject *it, const char *leaf, const char *zon
     return check_zone(it->policy, zone, path, what, err);
 }
 
+/* The list is the group's as it was when the rule was put. */
+static int check_group(const struct subject *it, const char *leaf, const struct policy_group *group,
+                       struct orb_err *err)
+{
+    char path[64];
+
+    if (!group || policy_group_find(&it->policy->groups, group->name) == group)
+        return 0;
+    snprintf(path, sizeof(path), "/%s/%" PRIu32 "%s", it->map, it->rule->id, leaf);
+    return orb_fail_at(err, ORB_E_SCHEMA, path,
+                       "%s %" PRIu32 " names group \"%s\", which was changed or deleted after it; "
+                       "put the rule again",
+                       it->kind, it->rule->id, group->name);
+}
+
 static int check_rule(const struct subject *it, struct orb_err *err)
 {
     const struct policy_rule *rule = it->rule;
@@ -65,6 +80,11 @@ static int check_rule(const struct subject *it, struct orb_err *err)
                       "traffic of the appliance with itself always passes; one of from and to must "
                       "be another zone",
                       err);
+    r = check_group(it, "/source", rule->source_group, err);
+    if (r == 0)
+        r = check_group(it, "/destination", rule->destination_group, err);
+    if (r < 0)
+        return r;
     return policy_rule_families(rule)
                ? 0
                : refuse(it, "",
@@ -95,6 +115,22 @@ static int check_zones(const struct policy *policy, struct orb_err *err)
     return 0;
 }
 
+static int check_groups(const struct policy *policy, struct orb_err *err)
+{
+    size_t ranges = 0;
+
+    for (unsigned i = 0; i < policy->groups.count; i++)
+        ranges += policy->groups.items[i]->range_count;
+    if (policy->groups.count > POLICY_MAX_GROUPS)
+        return orb_fail_at(err, ORB_E_LIMIT, "/groups", "%u groups; the limit is %d",
+                           policy->groups.count, POLICY_MAX_GROUPS);
+    if (ranges > POLICY_MAX_GROUPED)
+        return orb_fail_at(err, ORB_E_LIMIT, "/groups",
+                           "%zu addresses and ranges in all groups; the limit is %d", ranges,
+                           POLICY_MAX_GROUPED);
+    return 0;
+}
+
 static int check_counts(const struct policy *policy, struct orb_err *err)
 {
     unsigned forward[2] = {0};
@@ -106,10 +142,13 @@ static int check_counts(const struct policy *policy, struct orb_err *err)
 
         forward[0] += families & POLICY_IPV4 ? 1 : 0;
         forward[1] += families & POLICY_IPV6 ? 1 : 0;
-        ranges += rule->source_count + rule->destination_count;
+        ranges += rule->source_group ? 0 : rule->source_count;
+        ranges += rule->destination_group ? 0 : rule->destination_count;
     }
     for (unsigned i = 0; i < policy->notrack_count; i++)
-        ranges += policy->notracks[i].source_count + policy->notracks[i].destination_count;
+        ranges +=
+            (policy->notracks[i].source_group ? 0 : policy->notracks[i].source_count) +
+            (policy->notracks[i].destination_group ? 0 : policy->notracks[i].destination_count);
     if (policy->notrack_count > POLICY_MAX_NOTRACK)
         return orb_fail_at(err, ORB_E_LIMIT, "/notrack", "%u notrack rules; the limit is %d",
                            policy->notrack_count, POLICY_MAX_NOTRACK);
@@ -174,8 +213,10 @@ static int check_shifted(const struct policy *policy, struct orb_err *err)
 
 int policy_check(const struct policy *policy, struct orb_err *err)
 {
-    int r = check_counts(policy, err);
+    int r = check_groups(policy, err);
 
+    if (r == 0)
+        r = check_counts(policy, err);
     if (r < 0)
         return r;
     r = check_zones(policy, err);

@@ -39,14 +39,22 @@ int policy_read_name(const json_t *value, char *to, size_t size, const struct pl
                      struct orb_err *err);
 /* Is it such a name, and short enough for size bytes with the NUL? */
 bool policy_read_name_valid(const char *name, size_t size);
-/* An array of addresses, networks and ranges, merged; *ranges is malloced, the caller's.
- * ORB_E_SCHEMA, ORB_E_LIMIT above POLICY_MAX_LIST, ORB_E_NOMEM. */
-int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
-                             const struct place *at, struct orb_err *err);
-/* Ports as an array, "!PORT" excludes one. single, the port of destination NAT: one may be a text
- * by itself, and exclusions alone leave 1 to 65535. */
-int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
-                            unsigned *count, const struct place *at, struct orb_err *err);
+/* An array of addresses, networks, ranges and "@GROUP", merged; *ranges is malloced, the caller's.
+ * ret_group: a large group that is the whole list, whose user the caller is then, and *ranges is
+ * the group's; NULL: groups are written out. groups NULL: there are none. ORB_E_SCHEMA, ORB_E_LIMIT
+ * above POLICY_MAX_LIST, ORB_E_NOMEM. */
+int policy_lists_read_ranges(const json_t *value, const struct policy_groups *groups,
+                             struct policy_group **ret_group, struct policy_range **ranges,
+                             unsigned *count, const struct place *at, struct orb_err *err);
+/* Ports as an array, "!PORT" excludes one, "@GROUP" means those of a group. single, the port
+ * of destination NAT: one may be a text by itself, and exclusions alone leave 1 to 65535. */
+int policy_lists_read_ports(const json_t *value, const struct policy_groups *groups, bool single,
+                            struct policy_ports **ports, unsigned *count, const struct place *at,
+                            struct orb_err *err);
+/* The member "groups" of a payload: the groups of *groups that it sets, adds to or deletes. On
+ * failure *groups may have some of them. */
+int policy_groups_read(struct policy_groups *groups, const json_t *value, const struct place *at,
+                       struct orb_err *err);
 /* A protocol by name or by number as text; -1: any, POLICY_TCP_UDP: both of them. */
 int policy_lists_read_protocol(const json_t *value, int *ret_protocol, const struct place *at,
                                struct orb_err *err);
@@ -68,16 +76,17 @@ extern const struct member more_members[];
 /* What they need of the rest of the rule. */
 int policy_more_check(const struct policy_rule *rule, const struct place *at, struct orb_err *err);
 
-/* One entry of each map; key is the entry's name. to is zeroed and owned by the caller, also on
- * failure. */
-int policy_rule_read(struct policy_rule *to, const char *key, const json_t *value,
-                     const struct place *at, struct orb_err *err);
+/* One entry of each map, whose lists may name groups; key is the entry's name. to is zeroed and
+ * owned by the caller, also on failure. */
+int policy_rule_read(struct policy_rule *to, const struct policy_groups *groups, const char *key,
+                     const json_t *value, const struct place *at, struct orb_err *err);
 /* What conntrack is not to see. ORB_E_SCHEMA and path: what is wrong. */
-int policy_rule_read_notrack(struct policy_rule *to, const char *key, const json_t *value,
-                             const struct place *at, struct orb_err *err);
+int policy_rule_read_notrack(struct policy_rule *to, const struct policy_groups *groups,
+                             const char *key, const json_t *value, const struct place *at,
+                             struct orb_err *err);
 /* source: an entry of source NAT, else of destination NAT. ORB_E_SCHEMA and path: what is wrong. */
-int policy_nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
-                    const struct place *at, struct orb_err *err);
+int policy_nat_read(struct policy_nat *to, const struct policy_groups *groups, const char *key,
+                    bool source, const json_t *value, const struct place *at, struct orb_err *err);
 /* A zone: its interfaces, and the clamping of the MSS. */
 int policy_zone_read(struct policy_zone *to, const json_t *value, const struct place *at,
                      struct orb_err *err);

@@ -8,6 +8,7 @@
 
 struct nat_draft {
     struct policy_nat *nat;
+    const struct policy_groups *groups;
     bool has_action, has_target;
     bool fold; /* several ports may go to one */
 };
@@ -24,41 +25,48 @@ static int read_protocol(void *to, const json_t *value, const struct place *at, 
 
 static int read_sources(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+    const struct nat_draft *draft = to;
+    struct policy_nat *nat = draft->nat;
 
-    return policy_lists_read_ranges(value, &nat->sources, &nat->source_count, at, err);
+    return policy_lists_read_ranges(value, draft->groups, NULL, &nat->sources, &nat->source_count,
+                                    at, err);
 }
 
 static int read_destinations(void *to, const json_t *value, const struct place *at,
                              struct orb_err *err)
 {
-    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+    const struct nat_draft *draft = to;
+    struct policy_nat *nat = draft->nat;
 
-    return policy_lists_read_ranges(value, &nat->destinations, &nat->destination_count, at, err);
+    return policy_lists_read_ranges(value, draft->groups, NULL, &nat->destinations,
+                                    &nat->destination_count, at, err);
 }
 
 static int read_source_ports(void *to, const json_t *value, const struct place *at,
                              struct orb_err *err)
 {
-    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+    const struct nat_draft *draft = to;
+    struct policy_nat *nat = draft->nat;
 
-    return policy_lists_read_ports(value, false, &nat->source_ports, &nat->source_port_count, at,
-                                   err);
+    return policy_lists_read_ports(value, draft->groups, false, &nat->source_ports,
+                                   &nat->source_port_count, at, err);
 }
 
 static int read_destination_ports(void *to, const json_t *value, const struct place *at,
                                   struct orb_err *err)
 {
-    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+    const struct nat_draft *draft = to;
+    struct policy_nat *nat = draft->nat;
 
-    return policy_lists_read_ports(value, false, &nat->destination_ports,
+    return policy_lists_read_ports(value, draft->groups, false, &nat->destination_ports,
                                    &nat->destination_port_count, at, err);
 }
 
 static int read_port(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
-    int r = policy_lists_read_ports(value, true, &nat->destination_ports,
+    const struct nat_draft *draft = to;
+    struct policy_nat *nat = draft->nat;
+    int r = policy_lists_read_ports(value, draft->groups, true, &nat->destination_ports,
                                     &nat->destination_port_count, at, err);
 
     if (r == 0 && nat->destination_port_count && !nat->destination_ports[0].lo)
@@ -280,8 +288,8 @@ static int check_destination(const struct nat_draft *draft, const struct place *
     return r < 0 ? r : check_target_ports(draft, at, err);
 }
 
-int policy_nat_read(struct policy_nat *nat, const char *key, bool source, const json_t *value,
-                    const struct place *at, struct orb_err *err)
+int policy_nat_read(struct policy_nat *nat, const struct policy_groups *groups, const char *key,
+                    bool source, const json_t *value, const struct place *at, struct orb_err *err)
 {
     static const struct member source_members[] = {{"to", read_zone},
                                                    {"protocol", read_protocol},
@@ -300,7 +308,7 @@ int policy_nat_read(struct policy_nat *nat, const char *key, bool source, const 
                                                         {"fold", read_fold},
                                                         {"action", read_destination_action},
                                                         {"translate-to", read_target}};
-    struct nat_draft draft = {.nat = nat};
+    struct nat_draft draft = {.nat = nat, .groups = groups};
     int r;
 
     nat->id = policy_rule_key(key);

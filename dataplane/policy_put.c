@@ -28,6 +28,7 @@ struct entries {
 struct draft {
     struct entries maps[MAP_COUNT];
     struct policy_defaults defaults;
+    struct policy_groups groups;
 };
 
 static int compare_rules(const void *a, const void *b)
@@ -93,6 +94,7 @@ static inline void own_draft(struct draft *draft)
             kinds[map].fini(&draft->maps[map].items[i].is);
         free(draft->maps[map].items);
     }
+    policy_group_fini(&draft->groups);
 }
 
 static int compare_entries(const void *a, const void *b, void *arg)
@@ -140,20 +142,21 @@ static int entry_key(enum map map, bool source, const char *key, struct entry *e
     }
 }
 
-static int entry_read(enum map map, const char *key, const json_t *value, struct entry *entry,
-                      const struct place *at, struct orb_err *err)
+static int entry_read(enum map map, const struct policy_groups *groups, const char *key,
+                      const json_t *value, struct entry *entry, const struct place *at,
+                      struct orb_err *err)
 {
     switch (map) {
     case MAP_RULES:
-        return policy_rule_read(&entry->is.rule, key, value, at, err);
+        return policy_rule_read(&entry->is.rule, groups, key, value, at, err);
     case MAP_NOTRACK:
-        return policy_rule_read_notrack(&entry->is.rule, key, value, at, err);
+        return policy_rule_read_notrack(&entry->is.rule, groups, key, value, at, err);
     case MAP_ZONES:
         return policy_zone_read(&entry->is.zone, value, at, err);
     case MAP_PORTS:
         return policy_zone_read_port(&entry->is.port, value, at, err);
     default:
-        return policy_nat_read(&entry->is.nat, key, entry->is.nat.source, value, at, err);
+        return policy_nat_read(&entry->is.nat, groups, key, entry->is.nat.source, value, at, err);
     }
 }
 
@@ -183,7 +186,7 @@ static int read_map(struct draft *draft, enum map map, bool source, const json_t
             return r;
         entries->count++;
         entry->deleted = json_is_null(item);
-        r = entry->deleted ? 0 : entry_read(map, key, item, entry, &here, err);
+        r = entry->deleted ? 0 : entry_read(map, &draft->groups, key, item, entry, &here, err);
         if (r < 0)
             return r;
     }
@@ -225,6 +228,11 @@ static int read_notracks(void *to, const json_t *value, const struct place *at, 
 static int read_default(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     return policy_default_read(&((struct draft *)to)->defaults, value, at, err);
+}
+
+static int skip_groups(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+{
+    return 0;
 }
 
 static int read_tx(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -294,6 +302,7 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
         counts[map] = merge(&kinds[map], merged[map], items[map], counts[map], &draft->maps[map]);
         draft->maps[map].count = 0;
     }
+    policy_group_fini(&policy->groups);
     *policy = (struct policy){.rules = merged[MAP_RULES],
                               .rule_count = counts[MAP_RULES],
                               .zones = merged[MAP_ZONES],
@@ -305,13 +314,16 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
                               .notracks = merged[MAP_NOTRACK],
                               .notrack_count = counts[MAP_NOTRACK],
                               .defaults = draft->defaults,
+                              .groups = draft->groups,
                               .block = policy->block};
+    draft->groups = (struct policy_groups){0};
     return 0;
 }
 
 int policy_put(struct policy *policy, const char *text, size_t len, struct orb_err *err)
 {
     static const struct member members[] = {{"tx", read_tx},
+                                            {"groups", skip_groups},
                                             {"ports", read_ports},
                                             {"zones", read_zones},
                                             {"default", read_default},
@@ -323,8 +335,15 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
     AUTO(json_t) json_t *tree = NULL;
     AUTO(draft)
     struct draft draft = {.defaults = policy->defaults};
+    const json_t *groups;
     int r = tree_parse(text, len, &limits, &tree, err);
 
+    if (r < 0)
+        return r;
+    draft.groups = policy_group_share(&policy->groups);
+    groups = json_object_get(tree, "groups"); /* first: rules name them */
+    if (groups)
+        r = policy_groups_read(&draft.groups, groups, &(struct place){.token = "groups"}, err);
     if (r < 0)
         return r;
     r = policy_read_members(&draft, tree, members, ARRAY_LEN(members), NULL, err);

@@ -12,6 +12,7 @@
 
 struct rule_draft {
     struct policy_rule *rule;
+    const struct policy_groups *groups;
     const char *icmp_type; /* borrowed */
     bool has_action;
 };
@@ -64,34 +65,40 @@ static int read_protocol(void *to, const json_t *value, const struct place *at, 
 
 static int read_source(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+    const struct rule_draft *draft = to;
+    struct policy_rule *rule = draft->rule;
 
-    return policy_lists_read_ranges(value, &rule->sources, &rule->source_count, at, err);
+    return policy_lists_read_ranges(value, draft->groups, &rule->source_group, &rule->sources,
+                                    &rule->source_count, at, err);
 }
 
 static int read_destination(void *to, const json_t *value, const struct place *at,
                             struct orb_err *err)
 {
-    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+    const struct rule_draft *draft = to;
+    struct policy_rule *rule = draft->rule;
 
-    return policy_lists_read_ranges(value, &rule->destinations, &rule->destination_count, at, err);
+    return policy_lists_read_ranges(value, draft->groups, &rule->destination_group,
+                                    &rule->destinations, &rule->destination_count, at, err);
 }
 
 static int read_source_ports(void *to, const json_t *value, const struct place *at,
                              struct orb_err *err)
 {
-    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+    const struct rule_draft *draft = to;
+    struct policy_rule *rule = draft->rule;
 
-    return policy_lists_read_ports(value, false, &rule->source_ports, &rule->source_port_count, at,
-                                   err);
+    return policy_lists_read_ports(value, draft->groups, false, &rule->source_ports,
+                                   &rule->source_port_count, at, err);
 }
 
 static int read_destination_ports(void *to, const json_t *value, const struct place *at,
                                   struct orb_err *err)
 {
-    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+    const struct rule_draft *draft = to;
+    struct policy_rule *rule = draft->rule;
 
-    return policy_lists_read_ports(value, false, &rule->destination_ports,
+    return policy_lists_read_ports(value, draft->groups, false, &rule->destination_ports,
                                    &rule->destination_port_count, at, err);
 }
 
@@ -194,8 +201,9 @@ static int read_tracking(void *to, const json_t *value, const struct place *at, 
     return r;
 }
 
-int policy_rule_read_notrack(struct policy_rule *rule, const char *key, const json_t *value,
-                             const struct place *at, struct orb_err *err)
+int policy_rule_read_notrack(struct policy_rule *rule, const struct policy_groups *groups,
+                             const char *key, const json_t *value, const struct place *at,
+                             struct orb_err *err)
 {
     static const struct member members[] = {{"from", read_from},
                                             {"protocol", read_protocol},
@@ -204,7 +212,7 @@ int policy_rule_read_notrack(struct policy_rule *rule, const char *key, const js
                                             {"source-ports", read_source_ports},
                                             {"destination-ports", read_destination_ports},
                                             {"action", read_tracking}};
-    struct rule_draft draft = {.rule = rule, .has_action = true};
+    struct rule_draft draft = {.rule = rule, .groups = groups, .has_action = true};
     int r;
 
     rule->id = policy_rule_key(key);
@@ -214,8 +222,8 @@ int policy_rule_read_notrack(struct policy_rule *rule, const char *key, const js
     return r < 0 ? r : check_members(&draft, at, err);
 }
 
-int policy_rule_read(struct policy_rule *rule, const char *key, const json_t *value,
-                     const struct place *at, struct orb_err *err)
+int policy_rule_read(struct policy_rule *rule, const struct policy_groups *groups, const char *key,
+                     const json_t *value, const struct place *at, struct orb_err *err)
 {
     static const struct member members[] = {{"from", read_from},
                                             {"to", read_to},
@@ -234,7 +242,7 @@ int policy_rule_read(struct policy_rule *rule, const char *key, const json_t *va
                                             {"state", read_more},
                                             {"log-prefix", read_more},
                                             {"log-limit", read_more}};
-    struct rule_draft draft = {.rule = rule};
+    struct rule_draft draft = {.rule = rule, .groups = groups};
     int r;
 
     rule->id = policy_rule_key(key);

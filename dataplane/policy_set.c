@@ -32,6 +32,15 @@ static int compare_ranges(const void *a, const void *b)
     return r ? r : memcmp(x->lo, y->lo, sizeof(x->lo));
 }
 
+/* A list that was merged before is not sorted again. */
+static bool in_order(const struct policy_range *ranges, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++)
+        if (compare_ranges(&ranges[i - 1], &ranges[i]) > 0)
+            return false;
+    return true;
+}
+
 /* Whether next begins at or before the address after hi. */
 static bool touches(const struct policy_range *range, const struct policy_range *next)
 {
@@ -49,7 +58,8 @@ unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count)
 
     if (count < 2)
         return count;
-    qsort(ranges, count, sizeof(*ranges), compare_ranges);
+    if (!in_order(ranges, count))
+        qsort(ranges, count, sizeof(*ranges), compare_ranges);
     for (unsigned i = 1; i < count; i++) {
         if (!touches(&ranges[last], &ranges[i]))
             ranges[++last] = ranges[i];
@@ -57,6 +67,18 @@ unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count)
             memcpy(ranges[last].hi, ranges[i].hi, sizeof(ranges[i].hi));
     }
     return last + 1;
+}
+
+void policy_set_interleave(const struct policy_range *a, unsigned a_count,
+                           const struct policy_range *b, unsigned b_count, struct policy_range *ret)
+{
+    unsigned i = 0, k = 0;
+
+    while (i < a_count || k < b_count) {
+        bool first = k == b_count || (i < a_count && compare_ranges(&a[i], &b[k]) <= 0);
+
+        *ret++ = first ? a[i++] : b[k++];
+    }
 }
 
 static int compare_ports(const void *a, const void *b)

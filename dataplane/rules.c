@@ -62,16 +62,20 @@ void rules_number(struct nft_text *chains)
 
         base_digest_mix(digest, numbers, sizeof(numbers));
     }
+    for (unsigned i = 0; i < chains->group_count; i++)
+        base_digest_mix(digest, &chains->groups[i]->digest, sizeof(chains->groups[i]->digest));
     if (chains->slots)
         base_digest_mix(digest, chains->slots, policy->rule_count * sizeof(*chains->slots));
 }
 
-/* Named sets are no part of the table's digest: no counter may be missing. */
+/* Named sets are no part of the table's digest: no counter may be missing, and what is in the sets
+ * of groups is not known. */
 bool rules_left(const struct dataplane *dp, const struct nft_text *chains)
 {
     AUTO(tally_list) struct tally_list tallies = {0};
 
-    if (dp->current || !dp->left || dp->left != chains->digest || tally_read(&tallies, NULL) < 0)
+    if (dp->current || chains->group_count || !dp->left || dp->left != chains->digest ||
+        tally_read(&tallies, NULL) < 0)
         return false;
     for (unsigned i = 0; i < chains->policy->rule_count; i++)
         if (!tally_find(&tallies, chains->policy->rules[i].id))

@@ -48,15 +48,21 @@ static bool covers_protocol(const struct policy_rule *a, const struct policy_rul
 static bool covers_ranges(const struct policy_range *a, unsigned a_count,
                           const struct policy_range *b, unsigned b_count)
 {
-    if (!a_count)
+    if (!a_count || (a == b && b_count))
         return true;
     for (unsigned i = 0; i < b_count; i++) {
-        unsigned k = 0;
+        unsigned low = 0, high = a_count; /* the last one that begins at or before it */
 
-        while (k < a_count && (a[k].family != b[i].family || memcmp(a[k].lo, b[i].lo, 16) > 0 ||
-                               memcmp(b[i].hi, a[k].hi, 16) > 0))
-            k++;
-        if (k == a_count)
+        while (low < high) {
+            unsigned middle = low + (high - low) / 2;
+
+            if (a[middle].family < b[i].family ||
+                (a[middle].family == b[i].family && memcmp(a[middle].lo, b[i].lo, 16) <= 0))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (!low || a[low - 1].family != b[i].family || memcmp(b[i].hi, a[low - 1].hi, 16) > 0)
             return false;
     }
     return b_count > 0;

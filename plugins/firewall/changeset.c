@@ -7,6 +7,8 @@
 #include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "plugins/firewall/check.h"
+#include "plugins/firewall/groups.h"
+#include "plugins/firewall/resolve.h"
 #include "plugins/firewall/batch.h"
 #include "plugins/firewall/nat.h"
 #include "plugins/firewall/services.h"
@@ -20,7 +22,8 @@ static const struct {
     const char *member; /* of put */
     translate_fn *translate;
     const char *word;
-} kinds[] = {[CHANGESET_RULE] = {"rules", translate_rule, "rule"},
+} kinds[] = {[CHANGESET_GROUP] = {"groups", NULL, "group"},
+             [CHANGESET_RULE] = {"rules", translate_rule, "rule"},
              [CHANGESET_SOURCE_NAT] = {"source-nat", nat_source, "source NAT"},
              [CHANGESET_DESTINATION_NAT] = {"destination-nat", nat_destination, "destination NAT"},
              [CHANGESET_NOTRACK] = {"notrack", nat_notrack, "notrack rule"},
@@ -50,6 +53,15 @@ static void add_item(struct changeset *changes, enum changeset_kind kind, const 
     snprintf(changes->items[changes->count++].key, sizeof(changes->items->key), "%s", key);
 }
 
+static void follow(struct changeset *changes, enum changeset_kind kind, const char *key)
+{
+    unsigned before = changes->count;
+
+    add_item(changes, kind, key, false);
+    if (changes->count > before)
+        changes->items[before].follows = true;
+}
+
 typedef char token[sizeof(((struct changeset_item *)NULL)->key)];
 
 /* The first tokens of a pointer, unescaped. Their number; -1: one does not fit, or it is none. */
@@ -75,7 +87,9 @@ static void touch_interfaces(struct changeset *changes, const token *tokens, int
 
 static void touch_firewall(struct changeset *changes, const token *tokens, int n)
 {
-    if (n >= 2 && !strcmp(tokens[1], "default")) {
+    if (n >= 3 && !strcmp(tokens[1], "groups")) {
+        add_item(changes, CHANGESET_GROUP, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
+    } else if (n >= 2 && !strcmp(tokens[1], "default")) {
         add_item(changes, CHANGESET_DEFAULT, "", false);
     } else if (n >= 3 && !strcmp(tokens[1], "rules")) {
         add_item(changes, CHANGESET_RULE, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
@@ -110,6 +124,8 @@ static const cJSON *map_of(const struct view *view, enum changeset_kind kind)
     const cJSON *nat = cJSON_GetObjectItemCaseSensitive(view->firewall, "nat");
 
     switch (kind) {
+    case CHANGESET_GROUP:
+        return view->groups;
     case CHANGESET_RULE:
         return cJSON_GetObjectItemCaseSensitive(view->firewall, "rules");
     case CHANGESET_SOURCE_NAT:
@@ -138,6 +154,36 @@ static int put_entry(struct changeset *changes, const struct view *view, enum ch
     if (r == 0)
         batch_add(&changes->batches, kinds[kind].member, key, buf_str(&text), text.len);
     return r;
+}
+
+/* What names a changed group is sent again. */
+static void follow_groups(struct changeset *changes, const struct view *view)
+{
+    static const enum changeset_kind lists[] = {CHANGESET_RULE, CHANGESET_SOURCE_NAT,
+                                                CHANGESET_DESTINATION_NAT, CHANGESET_NOTRACK};
+    unsigned touched = changes->count;
+    const cJSON *entry;
+
+    for (unsigned i = 0; i < touched; i++) {
+        token name; /* items may move */
+
+        if (changes->items[i].kind != CHANGESET_GROUP || changes->items[i].unchanged)
+            continue;
+        memcpy(name, changes->items[i].key, sizeof(name));
+        for (unsigned k = 0; k < ARRAY_LEN(lists); k++)
+            cJSON_ArrayForEach (entry, map_of(view, lists[k]))
+                if (groups_named(entry, name))
+                    follow(changes, lists[k], entry->string);
+    }
+}
+
+static int put_group(struct changeset *changes, const struct view *view, const char *name,
+                     struct orb_err *err)
+{
+    const cJSON *group = cJSON_GetObjectItemCaseSensitive(view->groups, name);
+    int r = group ? resolve_check_group(group, err) : 0;
+
+    return r < 0 ? r : groups_put(&changes->batches, name, group, err);
 }
 
 static void put_default(struct changeset *changes, const struct view *view)
@@ -197,6 +243,10 @@ static int put_everything(struct changeset *changes, struct view *view,
     int r;
 
     r = check_translation(view, err);
+    cJSON_ArrayForEach (item, view->groups)
+        if (r == 0 && (resolve_is_large(cJSON_GetObjectItemCaseSensitive(item, "addresses")) ||
+                       resolve_is_large(cJSON_GetObjectItemCaseSensitive(item, "ports"))))
+            r = groups_put(&changes->batches, item->string, item, err);
     if (r == 0)
         r = put_zones(changes, view, err);
     if (r < 0)
@@ -218,7 +268,7 @@ static int put_everything(struct changeset *changes, struct view *view,
     return 0;
 }
 
-static int put_touched(struct changeset *changes, const struct view *view, struct orb_err *err)
+static int put_touched(struct changeset *changes, struct view *view, struct orb_err *err)
 {
     for (unsigned i = 0; i < changes->count; i++) {
         const struct changeset_item *item = &changes->items[i];
@@ -226,8 +276,11 @@ static int put_touched(struct changeset *changes, const struct view *view, struc
 
         if (item->unchanged)
             continue;
+        view->old = item->follows && item->kind == CHANGESET_DESTINATION_NAT;
         if (item->kind == CHANGESET_DEFAULT)
             put_default(changes, view);
+        else if (item->kind == CHANGESET_GROUP)
+            r = put_group(changes, view, item->key, err);
         else
             r = put_entry(changes, view, item->kind,
                           cJSON_GetObjectItemCaseSensitive(map_of(view, item->kind), item->key),
@@ -258,6 +311,8 @@ int changeset_build(struct changeset *changes, const struct orb_change *change, 
             break;
         touch(changes, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(op, "path")));
     }
+    if (!changes->full)
+        follow_groups(changes, &view);
     /* One member of a message must hold all entries of its kind. */
     if (changes->count)
         qsort(changes->items, changes->count, sizeof(*changes->items), by_kind);

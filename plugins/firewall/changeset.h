@@ -1,5 +1,6 @@
-/* From a configuration change to the entries to send: a change of single rules sends these, a
- * change of zones or groups, to which others refer, sends everything again. */
+/* From a configuration change to the entries to send: a change of single rules sends these, one of
+ * a group the entries that name it, and a change of zones, to which most refer, everything again.
+ */
 #ifndef PLUGINS_FIREWALL_CHANGESET_H
 #define PLUGINS_FIREWALL_CHANGESET_H
 
@@ -9,6 +10,7 @@
 #include "plugins/firewall/batch.h"
 
 enum changeset_kind {
+    CHANGESET_GROUP, /* first: others name it */
     CHANGESET_RULE,
     CHANGESET_SOURCE_NAT,
     CHANGESET_DESTINATION_NAT,
@@ -20,6 +22,7 @@ enum changeset_kind {
 struct changeset_item {
     enum changeset_kind kind;
     bool unchanged; /* only the description: nothing to send */
+    bool follows;   /* because of a group that it names */
     char key[32];   /* rule number or interface, "" for the defaults */
 };
 

@@ -222,6 +222,8 @@ static void plan(struct orb_ctx *ctx, const struct changeset *changes, const cJS
         return;
     }
     for (unsigned i = 0; i < changes->count && i < 100; i++) {
+        if (changes->items[i].follows)
+            continue;
         changeset_describe(&changes->items[i], tree, text, sizeof(text));
         orb_plan_step(ctx, "live", text);
     }

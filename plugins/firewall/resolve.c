@@ -13,6 +13,8 @@
 #include "orbital/read.h"
 #include "plugins/lib/near.h"
 
+#define LARGE 256 /* elements of a group from which on it is named */
+
 /* Families of what is in a list, and of what "!" takes out of it. */
 struct seen {
     unsigned in, out;
@@ -152,6 +154,48 @@ static int add_group(const cJSON *group, const struct kind *kind, bool negated,
     return index;
 }
 
+bool resolve_is_large(const cJSON *list)
+{
+    const cJSON *item;
+    int count = 0;
+
+    cJSON_ArrayForEach (item, list)
+        if (++count >= LARGE)
+            return true;
+    return false;
+}
+
+/* A large group is named; its elements are checked where they are sent. */
+static int name_group(const cJSON *group, const struct kind *kind, bool negated,
+                      struct json_write *out, struct seen *seen)
+{
+    unsigned *families = negated ? &seen->out : &seen->in;
+    const cJSON *item;
+
+    if (kind == &addresses)
+        cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(group, kind->what)) {
+            const char *text = cJSON_GetStringValue(item);
+
+            *families |= text && strchr(text, ':') ? FAMILY_6 : FAMILY_4;
+        }
+    json_write_format(out, NULL, "%s@%s", negated ? "!" : "", group->string);
+    return 0;
+}
+
+int resolve_group_element(const cJSON *group, const char *list, const cJSON *item, int index,
+                          struct json_write *out, struct orb_err *err)
+{
+    const struct kind *kind = strcmp(list, addresses.what) ? &ports : &addresses;
+    struct element element = {item, cJSON_GetStringValue(item), false};
+    char path[ORB_ERR_PATH], why[160];
+    struct seen seen = {0};
+
+    if (kind->add(&element, out, &seen, why))
+        return 0;
+    group_path(group, kind, path, sizeof(path));
+    return wrong_at(path, index, item, why, err);
+}
+
 /* One element of a rule's list: a literal or @group, with "!" before it what is not meant. */
 static int add_element(const struct view *view, const struct kind *kind, const cJSON *item,
                        const char *path, int index, struct json_write *out, struct seen *seen,
@@ -179,6 +223,8 @@ static int add_element(const struct view *view, const struct kind *kind, const c
         snprintf(why, sizeof(why), "names a group that does not exist%s", hint);
         return wrong_at(path, index, item, why, err);
     }
+    if (resolve_is_large(cJSON_GetObjectItemCaseSensitive(group, kind->what)))
+        return name_group(group, kind, element.negated, out, seen);
     r = add_group(group, kind, element.negated, out, seen, err);
     if (r == 0) {
         snprintf(why, sizeof(why), "names a group without %s", kind->what);

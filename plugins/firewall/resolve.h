@@ -16,6 +16,13 @@ int resolve_addresses(const struct view *view, const cJSON *value, const char *p
 /* The same for ports; value: string, integer or array of these. Writes strings. */
 int resolve_ports(const struct view *view, const cJSON *value, const char *path,
                   struct json_write *out, const char *key, struct orb_err *err);
+/* list: "addresses" or "ports" of a group; large: entries name it instead of having its elements.
+ */
+bool resolve_is_large(const cJSON *list);
+/* Writes one element of a group's list ("addresses", "ports"), which is number index of it. Error:
+ * ORB_E_VETO with path. */
+int resolve_group_element(const cJSON *group, const char *list, const cJSON *item, int index,
+                          struct json_write *out, struct orb_err *err);
 /* Checks all of one group. */
 int resolve_check_group(const cJSON *group, struct orb_err *err);
 

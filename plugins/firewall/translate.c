@@ -186,6 +186,7 @@ void translate_path(const char *path, char *to, size_t size)
                  {"/rules", "/firewall/rules"},
                  {"/notrack", "/firewall/notrack"},
                  {"/zones", "/firewall/zones"},
+                 {"/groups", "/firewall/groups"},
                  {"/default", "/firewall/default"}};
 
     for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++) {

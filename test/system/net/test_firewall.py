@@ -13,7 +13,7 @@ FIREWALL = {
                      "action": "accept", "description": "web"},
               "20": {"from": "wan", "source": "198.51.100.0/24", "action": "drop"}},
     "nat": {"source": {"10": {"to": "wan", "action": "masquerade"}}}}
-MAPS = ("ports", "zones", "rules", "source-nat", "destination-nat")
+MAPS = ("groups", "ports", "zones", "rules", "source-nat", "destination-nat")
 
 
 class Dataplane:
@@ -154,11 +154,12 @@ def one_changed_rule_is_sent_alone():
         w.stop()
 
 
-def a_changed_group_sends_everything_anew():
+def a_changed_group_sends_what_names_it():
     with Box() as (plane, w):
         methods(w)
         w.patch([set_at("/firewall/groups/web/ports", ["8080"])])
-        assert w.calls[0] == ("begin", {"reset": True})
+        assert w.calls[0] == ("begin", {"reset": False})
+        assert [sorted(given["rules"]) for name, given in w.calls if name == "put"] == [["10"]], w.calls
         assert plane.running["rules"]["10"]["destination-ports"] == ["8080"]
         assert "20" in plane.running["rules"] and "lan" in plane.running["zones"]
         w.stop()
@@ -353,7 +354,7 @@ def thousands_of_rules_come_in_messages_that_fit():
 
 
 main([the_first_configuration_is_sent_whole, without_firewall_nothing_is_forwarded,
-      one_changed_rule_is_sent_alone, a_changed_group_sends_everything_anew,
+      one_changed_rule_is_sent_alone, a_changed_group_sends_what_names_it,
       own_refusals_never_reach_the_data_plane,
       a_refusal_of_the_data_plane_carries_the_configurations_path,
       abort_drops_a_draft_and_takes_an_applied_policy_back,

@@ -298,7 +298,19 @@ static const struct {
      "'ports':{'lan0':{'fast-path':'xdp'}}", false},
     {"'rules':{}", "[{'op':'delete','path':'/interfaces/usb0'}]", "'ports':{'usb0':null}", false},
     {"'rules':{}", "[{'op':'set','path':'/interfaces/lan0/mtu'}]", NULL, false},
-    {"'rules':{}", "[{'op':'set','path':'/firewall/groups/web/ports'}]", "", true},
+    {"'rules':{}", "[{'op':'delete','path':'/firewall/groups/web'}]", "'groups':{'web':null}",
+     false},
+    {"'rules':{}", "[{'op':'set','path':'/firewall/groups/web/description'}]", NULL, false},
+    {"'groups':{'web':{'ports':['80']},'x':{'addresses':['10.0.0.1']}},"
+     "'rules':{'10':{'protocol':'tcp','destination-ports':'@web','action':'drop'},"
+     "'20':{'source':['!@x'],'action':'drop'}},"
+     "'nat':{'destination':{'5':{'from':'wan','protocol':'tcp','port':['@web'],"
+     "'translate-to':'10.0.0.2'}}}",
+     "[{'op':'set','path':'/firewall/groups/web/ports'}]",
+     "'groups':{'web':null},'rules':{'10':{'protocol':'tcp','destination-ports':['80'],"
+     "'action':'drop'}},'destination-nat':{'5':{'from':'wan','protocol':'tcp',"
+     "'translate-to':'10.0.0.2','port':['80']}}",
+     false},
     {"'rules':{}", "[{'op':'set','path':'/firewall/zones/lan'}]", "", true},
     {"'rules':{}", "[{'op':'set','path':'/firewall/rules'}]", "", true},
     {"'rules':{}", "[{'op':'set','path':'/firewall'}]", "", true},
@@ -481,6 +493,39 @@ TEST(what_is_wrong_is_refused_with_the_path_of_the_configuration)
     }
 }
 
+/* A group of many is sent once, in pieces, and named by what has it. */
+TEST(a_large_group_is_sent_in_pieces_before_what_names_it)
+{
+    AUTO(buf) struct buf tree = {0}, last = {0};
+    struct changeset changes = {0};
+    struct orb_err err = {0};
+
+    buf_adds(&tree, "{" OFFICE "'firewall':{" ZONES "'groups':{'many':{'addresses':[");
+    for (unsigned i = 0; i < 20000; i++)
+        buf_addf(&tree, "%s'10.%u.%u.1'", i ? "," : "", i >> 8, i & 255);
+    buf_adds(&tree, "],'ports':[");
+    for (unsigned i = 0; i < 20000; i++)
+        buf_addf(&tree, "%s'%u'", i ? "," : "", i * 2 + 1);
+    buf_adds(&tree, "]}},'rules':{'10':{'source':'!@many','action':'drop'},"
+                    "'20':{'source':'@many','protocol':'tcp','source-ports':'@many',"
+                    "'action':'accept'}},"
+                    "'nat':{'source':{'5':{'to':'wan','source':'@many','action':'masquerade'}}}}}");
+    ck_assert_msg(build(buf_str(&tree), NULL, &changes, &err) == 0, "%s: %s", err.path, err.text);
+    ck_assert_uint_gt(changes.batches.count, 4);
+    batch_message(&changes.batches, changes.batches.count - 1, 1, &last);
+    ck_assert_ptr_nonnull(strstr(buf_str(&last), "\"source\":[\"!@many\"]"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&last), "\"source-ports\":[\"@many\"]"));
+    expect_taken(&changes);
+    changeset_fini(&changes);
+    ck_assert_int_eq(build(buf_str(&tree),
+                           "[{'op':'set','path':'/firewall/groups/many/addresses'}]", &changes,
+                           &err),
+                     0);
+    ck_assert(!changes.full);
+    ck_assert_uint_gt(changes.batches.count, 4);
+    changeset_fini(&changes);
+}
+
 TEST(zones_and_groups_are_checked_as_a_whole)
 {
     static const struct {
@@ -533,11 +578,11 @@ TEST(an_entry_too_big_for_a_message_is_refused)
     struct changeset changes = {0};
     struct orb_err err = {0};
 
-    buf_adds(&tree, "{'firewall':{'groups':{'g':{'addresses':[");
+    buf_adds(&tree, "{'firewall':{'rules':{'7':{'action':'drop','source':[");
     for (int i = 0; i < 9000; i++)
         buf_addf(&tree, "%s'10.%d.%d.0-10.%d.%d.9'", i ? "," : "", i / 250, i % 250, i / 250,
                  i % 250);
-    buf_adds(&tree, "]}},'rules':{'7':{'source':'@g','action':'drop'}}}}");
+    buf_adds(&tree, "]}}}}");
     ck_assert_int_eq(build(buf_str(&tree), NULL, &changes, &err), ORB_E_LIMIT);
     ck_assert_str_eq(err.path, "/firewall/rules/7");
     changeset_fini(&changes);
