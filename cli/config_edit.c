@@ -202,6 +202,10 @@ int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
         return r;
     if (word[0] != '[' && wanted.list)
         r = list_with(cli, buf_str(&pointer), &wanted, word, &value, err);
+    if (r == ORB_E_LIMIT) { /* many values */
+        value = word_value(word, &wanted);
+        return edit(cli, "add", buf_str(&pointer), value, true, err);
+    }
     if (r == 0 && !value)
         value = word_value(word, &wanted);
     return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
@@ -225,6 +229,10 @@ static int delete_element(struct cli *cli, int argc, char **argv, struct orb_err
         return 0; /* what is wrong with the path is told by the delete itself */
     r = list_at(cli, buf_str(&pointer), &list, err);
     element = word_value(argv[argc - 1], &wanted);
+    if (r == ORB_E_LIMIT) {
+        r = edit(cli, "remove", buf_str(&pointer), element, true, err);
+        return r == ORB_E_NOT_FOUND ? 0 : r < 0 ? r : 1;
+    }
     at = index_of(list, element);
     if (r < 0 || at == json_array_size(list))
         return r;

@@ -160,12 +160,56 @@ static int merge(struct edit *edit, const char *path, json_t *value, struct orb_
     return 0;
 }
 
+#define LIST_PAUSE 1000 /* elements compared between pauses */
+
+/* Index of an element; the size of the list: it is not there. */
+static size_t index_of(const struct parts *parts, const json_t *list, const json_t *element)
+{
+    size_t at = 0;
+
+    for (; at < json_array_size(list) && !json_equal(json_array_get(list, at), element); at++)
+        if (at % LIST_PAUSE == LIST_PAUSE - 1)
+            parts_pause(parts);
+    return at;
+}
+
+/* "add" and "remove": one element of a list, whose other elements the caller need not know. What is
+ * there already is not added again, and a list goes with its last element. */
+static int change_list(struct edit *edit, bool add, const char *path, json_t *element,
+                       struct orb_err *err)
+{
+    const struct parts *parts = &edit->engine->parts;
+    AUTO(json_t)
+    json_t *now = overlay_get(&edit->candidate->changes, edit->engine->store.running, path);
+    AUTO(json_t) json_t *list = NULL;
+    size_t at;
+
+    if (json_is_object(now))
+        return orb_fail_at(err, ORB_E_SCHEMA, path,
+                           "expected the path of a list; this is an object");
+    if (parts_has_secret(parts, path, now))
+        return orb_fail_at(err, ORB_E_INVALID, path, "a list with secrets is set as a whole");
+    list = json_is_array(now) ? json_copy(now) : now ? json_pack("[O]", now) : json_array();
+    at = index_of(parts, list, element);
+    if (add && at < json_array_size(list))
+        return 0;
+    if (!add && at == json_array_size(list))
+        return orb_fail_at(err, ORB_E_NOT_FOUND, path, "the list does not have this value");
+    if (add)
+        json_array_append(list, element);
+    else
+        json_array_remove(list, at);
+    return put(edit, path, json_array_size(list) ? take_ptr(list) : NULL, err);
+}
+
 int edit_op(struct edit *edit, const char *op, const char *path, json_t *taken, struct orb_err *err)
 {
     AUTO(json_t) json_t *value = taken;
 
     if (strcmp(op, "delete") && !value)
         return orb_fail_at(err, ORB_E_INVALID, path, "%s needs a value", op);
+    if (!strcmp(op, "add") || !strcmp(op, "remove"))
+        return change_list(edit, !strcmp(op, "add"), path, value, err);
     if (!strcmp(op, "set") && !*path)
         return edit_replace(edit, value, err);
     if (!strcmp(op, "merge") && !*path && !json_is_object(value))

@@ -29,7 +29,7 @@ static inline void own_edit(struct edit *edit)
 }
 /* Of a candidate that edit_begin() gave. */
 struct edit edit_of(struct engine *engine, struct candidate *candidate);
-/* op: "set", "merge" or "delete"; value is taken. */
+/* op: "set", "merge", "delete", or "add" and "remove" of one element of a list; value is taken. */
 int edit_op(struct edit *edit, const char *op, const char *path, json_t *value,
             struct orb_err *err);
 /* Makes the candidate's tree exactly tree (borrowed). */

@@ -43,9 +43,13 @@ static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *e
     if (json_is_true(json_object_get(ask->in, "replace")))
         return grants_check_write(ask->caller, "", err);
     json_array_foreach ((json_t *)ops, i, op) {
-        const char *path = member_text(op, "path", "");
+        const char *path = member_text(op, "path", ""), *what = member_text(op, "op", "");
 
         if (grants_check_write(ask->caller, strcmp(path, "/") ? path : "", err) < 0)
+            return err->code;
+        /* Whether it changes something discloses what the list has. */
+        if ((!strcmp(what, "add") || !strcmp(what, "remove")) &&
+            grants_check_read(ask->caller, path, err) < 0)
             return err->code;
     }
     return 0;
@@ -80,6 +84,10 @@ static int replace_ops(struct edit *edit, const json_t *ops, struct orb_err *err
         const char *path = member_text(op, "path", "");
         json_t *value = json_object_get(op, "value");
 
+        if (!strcmp(member_text(op, "op", ""), "add") ||
+            !strcmp(member_text(op, "op", ""), "remove"))
+            return orb_fail_at(err, ORB_E_INVALID, path,
+                               "with \"replace\", expected \"set\", \"merge\" or \"delete\"");
         if (!strcmp(member_text(op, "op", ""), "delete"))
             tree_delete(tree, path, false);
         else if (!value)

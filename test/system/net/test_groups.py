@@ -96,6 +96,20 @@ def one_element_is_changed(box):
     expect(len(box.elements("hosts4_blocked")) == MANY - 1001, "one came, one went")
 
 
+def elements_are_set_and_deleted_by_name(box):
+    box.ctl("config", "set", "firewall", "groups", "blocked", "addresses", IN)
+    box.ctl("config", "set", "firewall", "groups", "blocked", "addresses", IN)
+    box.ctl("config", "delete", "firewall", "groups", "blocked", "addresses", OUT)
+    done = box.ctl("config", "delete", "firewall", "groups", "blocked", "addresses", "9.9.9.9", ok=False)
+    expect(done.returncode == 4 and "/firewall/groups/blocked/addresses/9.9.9.9" in done.stderr, f"{done.returncode} {done.stderr}")
+    box.ctl("config", "commit")
+    box.both(IN, False)
+    box.both(OUT, True)
+    box.ctl("config", "set", "firewall", "groups", "blocked", "addresses", OUT)
+    box.ctl("config", "delete", "firewall", "groups", "blocked", "addresses", IN)
+    box.ctl("config", "commit")
+
+
 def a_restart_keeps_it(box):
     box.kill()
     box.start()
@@ -123,7 +137,7 @@ def limits_are_refused_with_the_number(box):
     box.both(OUT, True)
 
 
-TESTS = [many_are_loaded, the_fast_path_changes_nothing, one_element_is_changed, a_restart_keeps_it, it_may_become_small_and_vanish,
+TESTS = [many_are_loaded, the_fast_path_changes_nothing, one_element_is_changed, elements_are_set_and_deleted_by_name, a_restart_keeps_it, it_may_become_small_and_vanish,
          limits_are_refused_with_the_number]
 
 

@@ -429,6 +429,53 @@ TEST(merge_follows_rfc_7396_and_replace_starts_from_nothing)
     fake_free(&f);
 }
 
+TEST(one_element_of_a_list_is_added_and_removed)
+{
+#define ELEMENT(op, path, value)                                                                   \
+    "{\"ops\":[{\"op\":\"" op "\",\"path\":\"" path "\",\"value\":" value "}]}"
+#define LIST "/firewall/zones/wan/interfaces"
+    static const struct {
+        const char *edit;
+        int code;
+        const char *want; /* the list then; or words of the error */
+    } steps[] = {
+        {ELEMENT("remove", LIST, "\"a\""), ORB_E_NOT_FOUND, "does not have"},
+        {ELEMENT("add", LIST, "\"a\""), 0, "[\"a\"]"},
+        {ELEMENT("add", LIST, "\"b\""), 0, "[\"a\",\"b\"]"},
+        {ELEMENT("add", LIST, "\"a\""), 0, "[\"a\",\"b\"]"},
+        {ELEMENT("add", LIST, "7"), ORB_E_SCHEMA, "a string"},
+        {ELEMENT("remove", LIST, "\"c\""), ORB_E_NOT_FOUND, "does not have"},
+        {ELEMENT("remove", LIST, "\"a\""), 0, "[\"b\"]"},
+        {ELEMENT("remove", LIST, "\"b\""), 0, "null"},
+        {ELEMENT("add", "/firewall/zones/wan", "\"a\""), ORB_E_SCHEMA, "this is an object"},
+        {ELEMENT("add", "/firewall/zones/wan/nothing", "\"a\""), ORB_E_SCHEMA, "nothing"},
+        {ELEMENT("add", "/system/users", "{\"name\":\"b\"}"), ORB_E_INVALID, "secrets"},
+        {ELEMENT("remove", "/system/users", "{\"name\":\"a\",\"key\":\"key-of-a\"}"), ORB_E_INVALID,
+         "secrets"},
+        {"{\"ops\":[{\"op\":\"add\",\"path\":\"" LIST "\"}]}", ORB_E_INVALID, "needs a value"},
+        {"{\"replace\":true,\"ops\":[{\"op\":\"add\",\"path\":\"" LIST "\",\"value\":\"a\"}]}",
+         ORB_E_INVALID, "replace"},
+    };
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system/users", "[{\"name\":\"a\",\"key\":\"key-of-a\"}]");
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        AUTO_FREE char *list = NULL;
+
+        ck_assert_msg(fake_ask(&f, "ada", 1, "edit", "%s", steps[i].edit) == steps[i].code,
+                      "step %zu: %s", i, f.err.text);
+        if (steps[i].code) {
+            ck_assert_msg(strstr(f.err.text, steps[i].want) != NULL, "step %zu: %s", i, f.err.text);
+            continue;
+        }
+        fake_ask(&f, "ada", 1, "get", "{\"path\":\"" LIST "\",\"source\":\"candidate\"}");
+        list = json_dumps(json_object_get(f.reply, "value"), JSON_COMPACT | JSON_ENCODE_ANY);
+        ck_assert_str_eq(list ? list : "null", steps[i].want);
+    }
+    fake_free(&f);
+}
+
 TEST(a_value_too_big_for_a_frame_is_read_in_parts)
 {
     struct fake f;

@@ -246,6 +246,7 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
 {
     static const char *const writes[] = {"config.read:/interfaces", "config.write:/interfaces/lan0",
                                          NULL};
+    static const char *const blind[] = {"config.write:/firewall", NULL};
     static const char *const outside[] = {"/system/hostname", "/interfaces", "/interfaces/lan1", "",
                                           "/"};
     static const char *const users[][2] = {
@@ -267,6 +268,15 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
         refused(&f, "edit", in, "config.write:");
     }
     refused(&f, "edit", "{\"ops\":[{\"op\":\"delete\",\"path\":\"/services/guest\"}]}", "write");
+    f.grants = blind; /* whether an element is there would be read from the answer */
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *in = buf_format("{\"ops\":[{\"op\":\"%s\",\"path\":\"/firewall/zones/lan/"
+                                        "interfaces\",\"value\":\"lan0\"}]}",
+                                        i ? "remove" : "add");
+
+        refused(&f, "edit", in, "config.read:/firewall/zones/lan/interfaces");
+    }
+    f.grants = writes;
     refused(
         &f, "edit",
         "{\"replace\":true,\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0\",\"value\":{}}]"
