@@ -1,6 +1,7 @@
 /* The jobs of dataplane@1. Compiling and the nftables transaction take milliseconds to hundreds of
- * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time
- * in order; the loop never waits. The first job opens the data plane. */
+ * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time;
+ * the loop never waits. The first job opens the data plane. Which is next:
+ * dpqueue.h. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -11,10 +12,10 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/host/dpjobs.h"
+#include "core/host/dpqueue.h"
 #include "core/host/dpservice_internal.h"
 #include "core/ipc/progress_state.h"
 
-#define JOBS 64           /* waiting at most; more is `busy` */
 #define BEAT_MS 250       /* between two reports of progress */
 #define WORKED_NS 1000000 /* of processor time since the last one: it is not stuck */
 
@@ -249,10 +250,6 @@ static void on_done(uv_work_t *work, int status)
     __atomic_store_n(&s->at_work, false, __ATOMIC_RELAXED);
     uv_timer_stop(&s->beat);
     s->first = job->next;
-    if (!s->first)
-        s->last = &s->first;
-    if (job->req)
-        s->jobs--;
     conclude(s, job);
     log_ended(s);
     if (job->req)
@@ -308,6 +305,7 @@ static void start_next(struct dpservice *s)
     if (s->running || !s->first)
         return;
     s->running = true;
+    dpqueue_begin(s);
     s->worked_ns = 0;
     uv_timer_start(&s->beat, on_beat, BEAT_MS, BEAT_MS);
     uv_queue_work(s->host->loop, &s->work, on_work, on_done);
@@ -322,23 +320,22 @@ struct dp_job *dpjobs_new(struct dpservice *s, enum dp_job_kind kind, struct hos
         unavailable(s, err);
         return NULL;
     }
-    if (s->jobs == JOBS) {
-        orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", JOBS);
-        return NULL;
-    }
     job = xcalloc(1, sizeof(*job));
     job->service = s;
     job->kind = kind;
     job->req = req;
+    if (dpqueue_check(s, job, err) < 0) {
+        free(job);
+        return NULL;
+    }
+    job->of = s->caller->kind;
+    snprintf(job->name, sizeof(job->name), "%s", s->caller->name);
     return job;
 }
 
 int dpjobs_queue(struct dpservice *s, struct dp_job *job)
 {
-    *s->last = job;
-    s->last = &job->next;
-    if (job->req)
-        s->jobs++;
+    dpqueue_add(s, job);
     start_next(s);
     return 1; /* answered by on_done */
 }

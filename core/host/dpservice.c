@@ -195,8 +195,11 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct dpservice *s = arg;
     AUTO(buf) struct buf out = {0};
     struct orb_err err = {0};
-    int r = dispatch(s, method, input, len, req, &out, &err);
+    int r;
 
+    s->caller = caller;
+    r = dispatch(s, method, input, len, req, &out, &err);
+    s->caller = NULL;
     if (r < 0)
         host_reply_error(req, &err);
     else if (r == 0)
@@ -253,7 +256,6 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
     struct dpservice *s = xcalloc(1, sizeof(*s));
 
     s->host = host;
-    s->last = &s->first;
     s->found = buf_format("%s/found-settings", host->options.state_dir);
     policy_init(&s->current);
     policy_init(&s->previous);

@@ -41,6 +41,9 @@ struct dp_job {
     struct dp_draft *draft;
     uint64_t tx;
     struct host_req *req; /* NULL: the daemon's own job */
+    enum peer_kind of;    /* its caller */
+    char name[64];
+    uint64_t round; /* 0: before all that only read */
     int result;
     struct orb_err err;
     struct buf out;
@@ -78,8 +81,9 @@ struct dpservice {
     uint64_t applied_tx; /* the one abort would revert; 0: none */
     uint64_t next_tx;
     struct dp_draft drafts[DP_DRAFTS];
-    struct dp_job *first, **last;
-    unsigned jobs;
+    struct dp_job *first;             /* the one that is done, if running; by rounds */
+    uint64_t round;                   /* of the last read that was begun */
+    const struct host_caller *caller; /* of the request that is dispatched */
     bool running, closing;
     char **given_up; /* pairs of a feature and why it is not there, NULL ends */
     uv_work_t work;

@@ -5,28 +5,17 @@
 #include <string.h>
 
 #include "core/ipc/broker_internal.h"
+#include "core/ipc/identity.h"
 
 #define CLIENTS_KEPT 4 /* of one user, which no other user takes */
-
-/* The user database has no name for it. */
-static bool is_nameless(enum peer_kind kind, const char *name)
-{
-    return kind == PEER_USER && !strncmp(name, "uid-", 4) && name[4] &&
-           strspn(name + 4, "0123456789") == strlen(name + 4);
-}
-
-bool account_same(enum peer_kind a_kind, const char *a, enum peer_kind b_kind, const char *b)
-{
-    return a_kind == b_kind &&
-           (!strcmp(a, b) || (is_nameless(a_kind, a) && is_nameless(b_kind, b)));
-}
 
 unsigned account_connections(const struct broker *broker, const char *user)
 {
     unsigned n = 0;
 
     for (const struct ipc_peer *p = broker->peers; p; p = p->next)
-        n += p->accepted && !p->conn.dead && account_same(PEER_USER, p->self.name, PEER_USER, user);
+        n +=
+            p->accepted && !p->conn.dead && identity_same(PEER_USER, p->self.name, PEER_USER, user);
     return n;
 }
 

@@ -4,9 +4,6 @@
 
 #include "core/ipc/peer.h"
 
-/* Do both pay for what the other takes? One identity, or users without a name: one user may have
- * thousands of such numbers (subuid(5)). */
-bool account_same(enum peer_kind a_kind, const char *a, enum peer_kind b_kind, const char *b);
 /* Connections of the user to the control socket. */
 unsigned account_connections(const struct broker *broker, const char *user);
 /* All places (limit) are taken and user connects: selects the connection to close, and why. One

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/xalloc.h"
-#include "core/ipc/account.h"
+#include "core/ipc/identity.h"
 
 /* Bytes queued for a peer by one identity, over all its connections. Counted in two stretches of
  * the queue, so that what was read long ago is discounted although more arrives. */
@@ -47,7 +47,7 @@ static struct charge *find(struct ipc_peer *provider, const struct principal *wh
             free(c);
             continue;
         }
-        if (account_same(c->kind, c->name, who->kind, who->name))
+        if (identity_same(c->kind, c->name, who->kind, who->name))
             found = c;
         at = &c->next;
     }

@@ -1,7 +1,7 @@
 /* Ids of principals, and which of them a frame may name. */
 #include "core/ipc/principal.h"
 
-#include "core/ipc/account.h"
+#include "core/ipc/identity.h"
 #include "core/ipc/broker_internal.h"
 
 void principal_add(struct principal_table *table, struct principal *who)
@@ -57,5 +57,5 @@ struct principal *principal_of(struct ipc_peer *peer, uint32_t src, struct orb_e
 
 bool principal_is_same(const struct principal *a, const struct principal *b)
 {
-    return account_same(a->kind, a->name, b->kind, b->name);
+    return identity_same(a->kind, a->name, b->kind, b->name);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/ipc/account.h"
+#include "core/ipc/identity.h"
 #include "core/ipc/broker_internal.h"
 
 #define LONG_NS 2000000u /* shorter turns are not throttled */
@@ -39,7 +39,7 @@ void rest_mark(struct broker *broker)
 
 static bool is_same(const struct principal *who, enum peer_kind kind, const char *name)
 {
-    return account_same(who->kind, who->name, kind, name);
+    return identity_same(who->kind, who->name, kind, name);
 }
 
 static void on_rested(uv_timer_t *timer)

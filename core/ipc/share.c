@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/xalloc.h"
-#include "core/ipc/account.h"
+#include "core/ipc/identity.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/inflight.h"
 #include "core/ipc/peer_internal.h"
@@ -30,7 +30,7 @@ void share_join(struct ipc_peer *peer)
     struct broker *broker = peer->broker;
     struct share *s = broker->shares;
 
-    while (s && !account_same(s->kind, s->name, peer->self.kind, peer->self.name))
+    while (s && !identity_same(s->kind, s->name, peer->self.kind, peer->self.name))
         s = s->next;
     if (!s) {
         s = xcalloc(1, sizeof(*s));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/xalloc.h"
+#include "core/ipc/identity.h"
 #include "core/worker/sdk_req.h"
 
 struct sdk_lane {
@@ -25,6 +26,15 @@ static void append_lane(struct sdk_queue *queue, struct sdk_lane *lane)
     queue->last = lane;
 }
 
+static bool is_of(const struct sdk_lane *lane, const struct sdk_peer *peer)
+{
+    if (strcmp(lane->kind, peer->kind))
+        return false;
+    return !strcmp(lane->name, peer->name) ||
+           (!strcmp(peer->kind, "user") && identity_is_nameless(lane->name) &&
+            identity_is_nameless(peer->name));
+}
+
 /* Its lane; ret_before: the one before it, NULL: it is the first. */
 static struct sdk_lane *lane_of(const struct sdk_queue *queue, const struct sdk_peer *peer,
                                 struct sdk_lane **ret_before)
@@ -32,7 +42,7 @@ static struct sdk_lane *lane_of(const struct sdk_queue *queue, const struct sdk_
     struct sdk_lane *lane = queue->first;
 
     *ret_before = NULL;
-    while (lane && (strcmp(lane->name, peer->name) || strcmp(lane->kind, peer->kind))) {
+    while (lane && !is_of(lane, peer)) {
         *ret_before = lane;
         lane = lane->next;
     }

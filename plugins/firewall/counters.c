@@ -12,6 +12,7 @@
 
 /* A request waiting for the data plane. */
 struct wait {
+    struct relay relay;
     struct firewall *self;
     struct orb_req *req;
     uint32_t after;
@@ -61,6 +62,14 @@ static const cJSON **join(const struct rows *rows, unsigned first, unsigned last
     return found;
 }
 
+/* A deadline was the caller's, and may be as short as it likes. */
+static void note(struct orb_ctx *ctx, struct wait *wait, const struct orb_err *err)
+{
+    relay_end(&wait->self->relays, &wait->relay);
+    if (!err || err->code != ORB_E_DEADLINE)
+        health_note(ctx, &wait->self->health, err);
+}
+
 static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const struct orb_err *err)
 {
     struct wait *wait = arg;
@@ -70,7 +79,7 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
     const cJSON *next = cJSON_GetObjectItemCaseSensitive(in, "next");
     cJSON *out, *list;
 
-    health_note(ctx, &wait->self->health, err);
+    note(ctx, wait, err);
     if (err) {
         orb_reply_error(wait->req, err);
         free(wait);
@@ -103,7 +112,7 @@ static void on_text(struct orb_ctx *ctx, void *arg, const char *text, size_t len
 {
     struct wait *wait = arg;
 
-    health_note(ctx, &wait->self->health, err);
+    note(ctx, wait, err);
     if (err)
         orb_reply_error(wait->req, err);
     else
@@ -121,7 +130,18 @@ static struct wait *wait_new(struct orb_ctx *ctx, struct orb_req *req, struct or
     }
     wait->self = orb_user(ctx);
     wait->req = req;
+    if (relay_begin(&wait->self->relays, &wait->relay, req, err) < 0) {
+        free(wait);
+        return NULL;
+    }
     return wait;
+}
+
+/* Of wait_new(), when its request was not sent. */
+static void wait_drop(struct wait *wait)
+{
+    relay_end(&wait->self->relays, &wait->relay);
+    free(wait);
 }
 
 int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
@@ -133,7 +153,7 @@ int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
     int r;
 
     if (!wait)
-        return ORB_E_NOMEM;
+        return err->code;
     wait->after = cJSON_IsNumber(after) ? (uint32_t)after->valuedouble : 0;
     wait->limit = cJSON_IsNumber(limit) ? (unsigned)limit->valueint : PAGE_MAX;
     if (wait->limit < 1 || wait->limit > PAGE_MAX)
@@ -143,7 +163,7 @@ int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
     cJSON_AddNumberToObject(ask, "limit", wait->limit);
     r = orb_call(ctx, DATAPLANE, "counters", ask, orb_req_left_ms(req), on_numbers, wait, err);
     if (r < 0)
-        free(wait);
+        wait_drop(wait);
     return r;
 }
 
@@ -154,9 +174,9 @@ int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON
     int r;
 
     if (!wait)
-        return ORB_E_NOMEM;
+        return err->code;
     r = orb_call_text(ctx, DATAPLANE, "status", "{}", 2, orb_req_left_ms(req), on_text, wait, err);
     if (r < 0)
-        free(wait);
+        wait_drop(wait);
     return r;
 }

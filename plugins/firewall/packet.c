@@ -11,6 +11,7 @@
 #define DATAPLANE "dataplane@1"
 
 struct wait {
+    struct relay relay;
     struct firewall *self;
     struct orb_req *req;
 };
@@ -22,6 +23,7 @@ static void on_tested(struct orb_ctx *ctx, void *arg, const cJSON *in, const str
     const cJSON *rule = cJSON_GetObjectItemCaseSensitive(in, "rule");
     cJSON *out;
 
+    relay_end(&wait->self->relays, &wait->relay);
     if (err) {
         orb_reply_error(wait->req, err);
         free(wait);
@@ -48,10 +50,17 @@ int packet_test(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struc
         return orb_fail(err, ORB_E_NOMEM, "no memory for the request");
     wait->self = orb_user(ctx);
     wait->req = req;
+    r = relay_begin(&wait->self->relays, &wait->relay, req, err);
+    if (r < 0) {
+        free(wait);
+        return r;
+    }
     r = orb_call(ctx, DATAPLANE, "test", cJSON_Duplicate(in, true), orb_req_left_ms(req), on_tested,
                  wait, err);
-    if (r < 0)
+    if (r < 0) {
+        relay_end(&wait->self->relays, &wait->relay);
         free(wait);
+    }
     return r;
 }
 

@@ -4,6 +4,7 @@
 
 #include "plugins/firewall/fold.h"
 #include "plugins/firewall/health.h"
+#include "plugins/firewall/relay.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
 #include "plugins/firewall/dptx.h"
@@ -14,6 +15,7 @@ struct firewall {
     struct rows rows;   /* of the rules in use */
     struct folds folds; /* of the configuration in use */
     struct health health;
+    struct relay *relays; /* requests of others that are with the data plane */
 };
 
 #endif
