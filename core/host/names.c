@@ -15,6 +15,7 @@
 #include "core/host/problem.h"
 #include "core/host/health.h"
 #include "core/loop/loop_scope.h"
+#include "core/loop/loop_wake.h"
 
 #define KNOWN_MAX 64
 #define FRESH_MS 60000u /* who was taken out of the group is noticed after this long */
@@ -46,7 +47,7 @@ struct names {
     gid_t group;
     unsigned holders;  /* loop and thread */
     uint64_t asked_ms; /* 0: no client waits */
-    uv_async_t answered;
+    struct loop_wake answered;
     uv_timer_t slow;
     struct loop_scope scope;
 };
@@ -76,7 +77,7 @@ static void look_up_group(struct names *names)
     names->group = group;
     names->group_known = there;
     if (!names->closed)
-        uv_async_send(&names->answered);
+        loop_wake_send(&names->answered);
     pthread_mutex_unlock(&names->lock);
 }
 
@@ -110,7 +111,7 @@ static void *on_thread(void *arg)
         names->answer = who;
         names->has_answer = true;
         if (!names->closed)
-            uv_async_send(&names->answered);
+            loop_wake_send(&names->answered);
     }
     put(names);
     return NULL;
@@ -180,9 +181,9 @@ static struct who *place_for(struct names *names, const struct who *who)
     return to;
 }
 
-static void on_answered(uv_async_t *async)
+static void on_answered(struct loop_wake *wake)
 {
-    struct names *names = container_of(async, struct names, answered);
+    struct names *names = container_of(wake, struct names, answered);
     bool set_group, told;
     gid_t group;
 
@@ -216,7 +217,7 @@ void names_socket_made(struct names *names)
     pthread_mutex_lock(&names->lock);
     names->group_set = false;
     pthread_mutex_unlock(&names->lock);
-    uv_async_send(&names->answered);
+    loop_wake_send(&names->answered);
 }
 
 static void on_slow(uv_timer_t *timer)
@@ -266,6 +267,7 @@ static void on_closed(struct loop_scope *scope)
 {
     struct names *names = container_of(scope, struct names, scope);
 
+    loop_wake_fini(&names->answered); /* the thread sends nothing once closed is set */
     pthread_mutex_lock(&names->lock);
     put(names);
 }
@@ -283,11 +285,10 @@ int names_new(struct orbitald *host, const char *path, void (*on_known)(void *ar
     pthread_mutex_init(&names->lock, NULL);
     pthread_cond_init(&names->asked, NULL);
     loop_scope_init(&names->scope, on_closed);
-    uv_async_init(host->loop, &names->answered, on_answered);
-    loop_scope_adopt(&names->scope, (uv_handle_t *)&names->answered);
     uv_timer_init(host->loop, &names->slow);
     loop_scope_adopt(&names->scope, (uv_handle_t *)&names->slow);
-    if (start_thread(names, err) < 0) {
+    if (loop_wake_start(&names->answered, host->loop, &names->scope, on_answered, err) < 0 ||
+        start_thread(names, err) < 0) {
         names->holders--;
         names_close(names);
         return err ? err->code : ORB_E_INTERNAL;
