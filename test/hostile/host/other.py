@@ -232,16 +232,17 @@ class Other:
 
 
 def bench(figures, attempts, successes, step_s=None, least=0):
-    """The figures for bench/run. least: so many attempts there should be. step_s: one thread answers both, so its p99 may be a step of the attacker's request and its own cost."""
+    """The figures for bench/run. least: so many attempts there should be; 0: no row of them. step_s: one thread answers both, so its p99 may be a step of the attacker's request and its own cost."""
     ratio = max(figures, key=lambda f: f[1], default=("none", 0, 0))
     gap = max(figures, key=lambda f: f[2], default=("none", 0, 0))
-    rows = [("attempts", attempts, "", "attempts", f">= {least}", attempts >= least, None),
-            ("successes", successes, "", "attempts", "0", successes == 0, None),
+    rows = [("successes", successes, "", "attempts", "0", successes == 0, None),
             ("others' p99 under attack", ratio[1], "x quiet", ratio[0], f"<= {RATIO:g}", ratio[1] <= RATIO, ratio[1]),
             ("others' longest answer", gap[2] * 1e3, "ms", gap[0], f"<= {GAP_S * 1e3:g}", gap[2] <= GAP_S, None)]
     if step_s:
         p99 = max(figures, key=lambda f: f[3], default=("none", 0, 0, 0))
-        rows.insert(3, ("others' p99 under attack", p99[3] * 1e3, "ms", p99[0], f"<= {step_s * 1e3:g}", p99[3] <= step_s, None))
+        rows.insert(2, ("others' p99 under attack", p99[3] * 1e3, "ms", p99[0], f"<= {step_s * 1e3:g}", p99[3] <= step_s, None))
+    if least:
+        rows.insert(0, ("attempts", attempts, "", "attempts", f">= {least}", attempts >= least, None))
     print(json.dumps({"figures": [{"name": f"hostile: {n}", "value": v, "unit": u, "versus": vs, "ratio": r, "target": t, "holds": h}
                                   for n, v, u, vs, t, h, r in rows]}))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A package against single parts of the host: records, metrics, health, crash reports, accounts, orders to the supervisor
-and names. Each attempt consists of frames that the test has the package send, with a control, and the answers to
-another client are measured meanwhile.
+and names. Each attempt consists of frames that the test has the package send, with a control, and is repeated while the
+answers to another client are compared with those of a second appliance beside it.
 
     test_parts.py BUILD [NAME]..."""
 import json
@@ -11,6 +11,7 @@ import sys
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+import other as others  # noqa: E402
 from appliance import Appliance, expect  # noqa: E402
 from lab import attempt, build, conclude, stop, Watch  # noqa: E402
 from packages import manifest, package  # noqa: E402
@@ -27,7 +28,7 @@ class Agent:
     """The package, and what the host has of it."""
 
     def __init__(self, box, watch):
-        self.box, self.watch = box, watch
+        self.box, self.watch, self.orders = box, watch, 0
         self.client = Client(f"{box.dir}/run/control.sock", timeout=60)
 
     def sends(self, type, payload, envelope="", times=1):
@@ -53,11 +54,13 @@ class Agent:
                 return text
 
 
-def with_control(agent, label, fn, *args):
+def with_control(agent, other, label, fn, *args):
     """The attempt, with a record before and behind it: the package was received both times."""
-    for step, what in (("before", None), ("behind", fn)):
-        if what:
-            what(agent, *args)
+    for step in ("before", "behind"):
+        if step == "behind":
+            complaint = other.compare(label, lambda: fn(agent, *args))
+            print(f"# {label}: {other.measured}", flush=True)
+            expect(not complaint, complaint)
         agent.sends(LOG, {"level": "info", "event": f"control.{step}", "kv": {"of": label}})
         agent.box.until(10, lambda: any(r["kv"].get("of") == label for r in agent.records(f"control.{step}")), f"control: its record {step}")
     agent.watch.sound(label)
@@ -92,7 +95,8 @@ def forged_record(agent):
 def forged_audit(agent):
     agent.sends(LOG, {"level": "info", "event": "audit.order", "kv": {"user": "root", "what": "FORGED"}})
     agent.box.until(10, lambda: agent.records("audit.order"), "it is the package's own record")
-    agent.box.ctl("token", "create", "control", "viewer")
+    agent.orders += 1
+    agent.box.ctl("token", "create", f"control-{agent.orders}", "viewer")
     audit = agent.box.ctl("logs", "--audit").stdout
     expect("audit.order" in audit, "control: an order is in the audit log")
     expect("FORGED" not in audit, "it is in the audit log")
@@ -193,18 +197,23 @@ ORDERS = (("host@1", "service-stop", {"name": "routing"}), ("host@1", "service-r
           ("config@1", "commit", {}), ("config@1", "rollback", {"revision": 1}), ("config@1", "salvage-accept", {}), ("acme-probe@1", "echo", {"text": "x"}))
 
 
+def begin(box):
+    box.start()
+    c = Client(f"{box.dir}/run/control.sock", timeout=60)
+    values = {f"/services/{NAME}": {"enabled": True, "grants": GRANTS}, "/services/acme-probe": {"enabled": True, "grants": ["config.read:/acme-probe"]}}
+    c.call("config@1", "edit", {"ops": [{"op": "set", "path": p, "value": v} for p, v in values.items()]})
+    c.call("config@1", "commit")
+    c.close()
+    for name in (NAME, "acme-probe"):
+        box.until(20, lambda: box.service(name)["state"] == "Running", f"{name} runs")
+
+
 def main(root):
     package(root, NAME, "agent", mani=manifest(NAME, capabilities=GRANTS), sch=SCHEMA)
-    with Appliance(build, "parts", packages=[root]) as box:
-        box.start()
-        c = Client(f"{box.dir}/run/control.sock", timeout=60)
-        values = {f"/services/{NAME}": {"enabled": True, "grants": GRANTS}, "/services/acme-probe": {"enabled": True, "grants": ["config.read:/acme-probe"]}}
-        c.call("config@1", "edit", {"ops": [{"op": "set", "path": p, "value": v} for p, v in values.items()]})
-        c.call("config@1", "commit")
-        c.close()
-        for name in (NAME, "acme-probe"):
-            box.until(20, lambda: box.service(name)["state"] == "Running", f"{name} runs")
-        agent = Agent(box, Watch(box))
+    with Appliance(build, "parts", packages=[root]) as box, Appliance(build, "beside", packages=[root]) as beside:
+        for each in (box, beside):
+            begin(each)
+        agent, other = Agent(box, Watch(box)), others.Other(box, beside)
         for label, fn, *args in (
                 ("a record that is nested deeply", deep_record), ("a record that is long", long_record), ("a record of the host", forged_record),
                 ("a record of the audit log", forged_audit), ("line breaks and control characters in a record", lines_in_record),
@@ -213,7 +222,8 @@ def main(root):
                 ("names of interfaces by OPEN", same_refusal, OPEN, "method"), ("names of interfaces by a subscription", same_refusal, SUB, "topic"),
                 *((f"{to}/{method}", denied, to, method, given) for to, method, given in ORDERS),
                 ("a flood of records", record_flood)):
-            attempt(label, with_control, agent, label, fn, *args)
+            attempt(label, with_control, agent, other, label, fn, *args)
+        other.end()
         stop(box, NAME)
 
 
