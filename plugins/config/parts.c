@@ -1,7 +1,10 @@
 /* Which schema governs which part of the tree. */
 #include "plugins/config/parts.h"
 
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
@@ -207,12 +210,16 @@ void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_
         tree_dump(value, ret_text);
 }
 
+/* The kernel takes pages back one by one; what free() gives back at once then is empty. */
 void parts_free_text(const struct parts *parts, struct buf *text)
 {
-    /* The kernel takes its pages back one by one. */
-    while (parts->now.in_slices && text->cap > 2 * TEXT_AT_ONCE) {
-        text->cap -= TEXT_AT_ONCE;
-        text->data = xrealloc(text->data, text->cap);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)text->data + page - 1) & -page;
+    uintptr_t end = ((uintptr_t)text->data + text->cap) & -page;
+
+    while (parts->now.in_slices && end > first + TEXT_AT_ONCE) {
+        end -= TEXT_AT_ONCE;
+        madvise((void *)end, TEXT_AT_ONCE, MADV_DONTNEED);
         parts_pause(parts);
     }
     buf_fini(text);
