@@ -181,11 +181,12 @@ struct flow_ways {
     __u32 way[ABI_WAYS];
 };
 
-/* The place of each CPU's entry taken last, of flows that are sent and that are not; and how often
- * hits went from entries to the counters. */
+/* The place of each CPU's entry taken last, of flows that are sent and that are not; how often hits
+ * went from entries to the counters; and how many first packets in a row were classified, none of
+ * which was dropped. */
 struct flow_next {
     __u32 sent4, other4, sent6, other6;
-    __u32 folds, reserved;
+    __u32 folds, vain;
 };
 
 /* rule_ids: a rule's number plus 1, and the epoch since which its slot counts for it. Hits of

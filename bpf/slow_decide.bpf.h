@@ -127,6 +127,35 @@ static __always_inline __u32 slow_hint(const struct slow *s, long found, __u8 to
     return hint | (SLOW_ACTION(found) == CLASSIFY_DROP ? ABI_HINT_DROP : ABI_HINT_ACCEPT);
 }
 
+/* Finding out that a plain drop refuses a first packet costs about as much as a few rules of
+ * nftables. Where those are few (it takes no hints), and so many first packets in a row were not
+ * dropped here, only one in SLOW_SAMPLE is classified until one is. nftables decides about the
+ * others. */
+#define SLOW_VAIN 256
+#define SLOW_SAMPLE 16
+
+/* 1: this first packet is left to the kernel as it is. */
+static __always_inline int slow_is_vain(const struct slow *s)
+{
+    __u32 processor = bpf_get_smp_processor_id();
+    struct flow_next *next = bpf_map_lookup_elem(&flow_nexts, &processor);
+
+    if (!next || next->vain < SLOW_VAIN || ((const struct classify_head *)s->blob)->hints)
+        return 0;
+    return ++next->vain % SLOW_SAMPLE != 0;
+}
+
+static __always_inline void slow_note(enum slow_verdict verdict)
+{
+    __u32 processor = bpf_get_smp_processor_id();
+    struct flow_next *next = bpf_map_lookup_elem(&flow_nexts, &processor);
+
+    if (next && verdict == SLOW_DROP)
+        next->vain = 0;
+    else if (next && next->vain < SLOW_VAIN)
+        next->vain++;
+}
+
 /* The rule that accepted it, or a rule that refuses it; either determines its counter. */
 static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s,
                                                    enum slow_verdict verdict, const int v6)
@@ -159,9 +188,10 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
     if (found == SLOW_NO_RULE)
         found = classify_default(s->blob);
     s->counter = SLOW_COUNTER(found);
-    if (found < 0 || SLOW_ACTION(found) != CLASSIFY_DROP || SLOW_FLAGS(found))
-        return SLOW_PASS;
-    return SLOW_DROP;
+    verdict = found < 0 || SLOW_ACTION(found) != CLASSIFY_DROP || SLOW_FLAGS(found) ? SLOW_PASS
+                                                                                    : SLOW_DROP;
+    slow_note(verdict);
+    return verdict;
 }
 
 /* refused: the cache holds a fresh refusal of this tuple. */
@@ -182,6 +212,10 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
         return SLOW_PASS;
     if (ct == CT_UNKNOWN && refused)
         return SLOW_DROP;
+    if (ct == CT_UNKNOWN && slow_is_vain(s)) {
+        s->done = 1;
+        return SLOW_PASS;
+    }
     if (ct == CT_UNKNOWN)
         verdict = slow_route_new(ctx, s, v6);
     else

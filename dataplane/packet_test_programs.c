@@ -45,6 +45,7 @@ static int put(const struct bpf_map *map, uint32_t key, const void *value)
 static int fill(struct dataplane *dp, const struct dataplane_compiled *compiled,
                 const struct packet_result *result, struct packet_programs *own)
 {
+    const struct flow_next none = {0}; /* each packet is classified */
     const struct fastpath *maps = own->maps;
     AUTO_FREE struct port_list *ports = xcalloc(1, sizeof(*ports));
     struct fast_control control = *dp->control;
@@ -58,6 +59,8 @@ static int fill(struct dataplane *dp, const struct dataplane_compiled *compiled,
     r = put(maps->maps.control, 0, &control);
     if (!r)
         r = put(maps->maps.policies, 0, &compiled->inner);
+    for (int cpu = 0; !r && cpu < dp->cpus; cpu++)
+        r = put(maps->maps.flow_nexts, (uint32_t)cpu, &none);
     for (unsigned i = 0; !r && i < ports->count; i++) {
         const struct port *port = &ports->items[i];
 

@@ -13,7 +13,7 @@ import lab
 
 lab.need("ip", "nsenter", "ethtool", "nft", "conntrack")
 SEED = random.randrange(1 << 32)
-PACKETS, RULES = 300, 60
+PACKETS, RULES = 300, 160
 SENDER = """
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind((sys.argv[1], 0))
@@ -178,7 +178,8 @@ for seed in range(SEED, SEED + 3):
 
 # Which way it was shows by a map that was changed: it names another rule.
 LAST = {"from": "lan", "to": "wan", "destination": ["172.17.0.0/16"], "action": "accept"}
-ONE = {**{str(i): {"from": "lan", "to": "wan", "destination": [f"192.0.2.{i}"], "action": "accept"} for i in range(1, 40)},
+ONE = {**{str(i): {"from": "lan", "to": "wan", "destination": [f"192.0.2.{i}"], "action": "accept"}
+          for i in (*range(1, 40), *range(100, 140))},
        "50": LAST, "60": {**LAST, "source": ["192.0.2.1"]}}
 
 
