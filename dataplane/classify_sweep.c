@@ -75,6 +75,15 @@ static int compare_edges(const void *a, const void *b)
     return x->lo < y->lo ? -1 : x->lo > y->lo;
 }
 
+/* Those of one group alone are. */
+static bool in_order(const struct classify_edges *edges)
+{
+    for (size_t i = 1; i < edges->count; i++)
+        if (compare_edges(&edges->items[i - 1], &edges->items[i]) > 0)
+            return false;
+    return true;
+}
+
 size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *cursor,
                       struct classify_edges *edges, struct classify_interval **ret_intervals)
 {
@@ -82,7 +91,7 @@ size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *
     size_t count = 0, i = 0;
     uint64_t hi = 0, lo = 0;
 
-    if (edges->count)
+    if (!in_order(edges))
         qsort(edges->items, edges->count, sizeof(*edges->items), compare_edges);
     for (;;) {
         while (i < edges->count && edges->items[i].hi == hi && edges->items[i].lo == lo) {
