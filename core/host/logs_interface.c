@@ -10,6 +10,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/host/host_internal.h"
+#include "core/ipc/identity.h"
 #include "core/json/scan.h"
 #include "core/loop/loop_scope.h"
 
@@ -204,7 +205,7 @@ static void start_next(struct orbitald *host)
 
 static bool is_same(const struct log_job *a, const struct log_job *b)
 {
-    return a->kind == b->kind && !strcmp(a->name, b->name);
+    return identity_same(a->kind, a->name, b->kind, b->name);
 }
 
 static unsigned count_of(const struct orbitald *host, const struct log_job *like)

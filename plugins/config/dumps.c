@@ -192,12 +192,12 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
     if (make_text(ask, &revision, err))
         return NULL;
     text = dumping_text((*ask->read)->dumping);
-    if (make_room(e, ask->who, text.len, err) < 0) {
+    if (make_room(e, grants_payer(ask->who), text.len, err) < 0) {
         buf_fini(&text);
         return NULL;
     }
     d = xcalloc(1, sizeof(*d));
-    snprintf(d->who, sizeof(d->who), "%s", ask->who);
+    snprintf(d->who, sizeof(d->who), "%s", grants_payer(ask->who));
     d->peer = ask->caller->peer;
     d->revision = revision;
     d->key = xstrdup(key);

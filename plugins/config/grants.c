@@ -33,6 +33,12 @@ void grants_identity(const struct engine_caller *caller, char *to, size_t size)
     snprintf(to, size, "%s%s", bare ? "" : prefixes[caller->kind], caller->name);
 }
 
+const char *grants_payer(const char *who)
+{
+    return !strncmp(who, "uid-", 4) && who[4] && !who[4 + strspn(who + 4, "0123456789")] ? "uid-N"
+                                                                                         : who;
+}
+
 bool grants_is_service(const char *who)
 {
     return !strncmp(who, "service:", 8); /* no other identity begins so */

@@ -8,6 +8,9 @@
 /* Kind and name in one word: a local user is the bare name, the others are "token:NAME",
  * "service:NAME", "host:NAME". */
 void grants_identity(const struct engine_caller *caller, char *to, size_t size);
+/* The identity that pays for what who does: all users without a name in the user database (uid-N)
+ * are one, since one user may have thousands of such numbers (subuid(5)). */
+const char *grants_payer(const char *who);
 /* A user or a token. */
 bool grants_is_user(const struct engine_caller *caller);
 /* Is it the identity of a service? */

@@ -304,7 +304,7 @@ void requests_take(struct engine *engine, const struct request *request, request
     struct orb_err err;
 
     grants_identity(&request->caller, who, sizeof(who));
-    a = asker_of(q, who);
+    a = asker_of(q, grants_payer(who));
     if (q->resting && check_room(q, a, request->len, &err) < 0) {
         reply_refuse(engine, request->req, &err);
         return;
@@ -329,6 +329,7 @@ void requests_do(struct engine *engine, const char *who, requests_work *work, vo
     struct parts_request parts = engine->parts.now;
     struct request *r;
 
+    who = grants_payer(who);
     if (!engine->host.soon || (q->running && !strcmp(q->running->owner->who, who))) {
         engine->parts.now = (struct parts_request){.in_slices = true};
         work(engine, arg);

@@ -219,7 +219,7 @@ static int check_question(struct engine *engine, const struct job *job, struct o
     s = subscriber_find(engine, name);
     if (!s || s->presence == SUB_OFFLINE)
         return orb_fail_at(err, ORB_E_UNAVAILABLE, "/question/service",
-                           "service %s does not run, or takes no part in commits", name);
+                           "service \"%.64s\" does not run, or takes no part in commits", name);
     return 0;
 }
 

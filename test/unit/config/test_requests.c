@@ -59,15 +59,21 @@ static void turns_init(struct turns *t, struct engine *engine, uint64_t step_us)
         .host = {.arg = t, .now_us = on_now_us, .soon = on_soon, .refuse = on_refuse}};
 }
 
-static void take(struct engine *engine, const char *name, uint32_t peer, const char *method)
+static void take_of(struct engine *engine, enum caller_kind kind, const char *name, uint32_t peer,
+                    const char *method)
 {
-    const struct request r = {.caller = {.kind = CALLER_TOKEN, .name = name, .peer = peer},
+    const struct request r = {.caller = {.kind = kind, .name = name, .peer = peer},
                               .method = (char *)(uintptr_t)method,
                               .text = (char *)(uintptr_t) "{}",
                               .len = 2,
                               .req = engine};
 
     requests_take(engine, &r, answer);
+}
+
+static void take(struct engine *engine, const char *name, uint32_t peer, const char *method)
+{
+    take_of(engine, CALLER_TOKEN, name, peer, method);
 }
 
 /* Turns of the loop until nothing waits. */
@@ -226,6 +232,26 @@ static void check_mtu(struct fake *f, uint64_t revision)
                      1000 + (int)revision);
     ck_assert_int_eq(json_object_size(json_object_get(f->reply, "value")),
                      revision < 40 ? 1 : 2); /* b came with revision 40 */
+}
+
+/* One user may have thousands of such numbers. */
+TEST(users_without_a_name_are_one_identity)
+{
+    struct turns t;
+    struct engine e;
+
+    turns_init(&t, &e, REQUESTS_SLICE_US);
+    for (unsigned i = 0; i < REQUESTS_OF_ONE + 11; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "uid-%u", 100000 + i);
+        take_of(&e, CALLER_USER, name, i, "x");
+    }
+    ck_assert_uint_eq(t.busy, 10);
+    take_of(&e, CALLER_USER, "uid-1x", 300, "1");
+    ck_assert_uint_eq(t.busy, 10);
+    requests_free_all(&e);
+    buf_fini(&t.order);
 }
 
 TEST(an_older_tree_is_found_once_and_is_freed_with_the_running_one)
