@@ -32,7 +32,7 @@ PLANTS = {
     "hop-limit": ("bpf/parse.bpf.h", "ip->hop_limit <= 1", "ip->hop_limit < 1"),
     # the header's checksum is a second guard: it is that of a header without options
     "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4",
-                "    if ((sum & 0xffff) + (sum >> 16) != 0xffff)", "    if (*(const __u8 *)ip == 0x45 && (sum & 0xffff) + (sum >> 16) != 0xffff)"),
+                "    if (sum != 0xffff && sum != 0x1fffe)", "    if (*(const __u8 *)ip == 0x45 && sum != 0xffff && sum != 0x1fffe)"),
     # what conntrack reports
     "way-out": ("bpf/slow_decide.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
     # nftables' helpers have a bit in the status, too
