@@ -77,14 +77,26 @@ def median(values):
     return statistics.median(values)
 
 
-def figure(name, value, unit, versus, ratio=None, least=None, most=None):
-    """One entry of --json. least, most: the ratio's target; the one that is given decides whether more or less is better."""
+P99_MIN = 100  # values; of fewer the 99th of a hundred would be the worst, and is called so
+
+
+def percentile(values, percent):
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def figure(name, value, unit, versus, ratio=None, least=None, most=None, values=None):
+    """One entry of --json. least, most: the ratio's target; the one that is given decides whether more or less is better.
+    values: what value is the median of; p99 is null where there are less than P99_MIN."""
     target = f">= {least:g}" if least else f"<= {most:g}" if most else None
     holds = None
     if ratio is not None and target:
         holds = ratio >= least if least else ratio <= most
-    return {"name": name, "value": round(value, 3), "unit": unit, "versus": versus,
-            "ratio": None if ratio is None else round(ratio, 3), "target": target, "holds": holds}
+    entry = {"name": name, "value": round(value, 3), "unit": unit, "versus": versus,
+             "ratio": None if ratio is None else round(ratio, 3), "target": target, "holds": holds}
+    if values:
+        p99 = round(percentile(values, 99), 3) if len(values) >= P99_MIN else None
+        entry.update({"values": len(values), "p50": round(median(values), 3), "p99": p99, "worst": round(max(values), 3)})
+    return entry
 
 
 def show(figures, notes, as_json):
