@@ -8,7 +8,7 @@
 
 #include "api/connection.h"
 
-#define EVENTS_AT_ONCE 64
+#define EVENTS_AT_ONCE 512
 
 static struct epoll_event event_of(struct connection *c, unsigned events)
 {
@@ -46,11 +46,16 @@ int watch_start(struct api *api, watch_fn *fn, struct orb_err *err)
     if (api->epoll < 0)
         return orb_fail(err, -errno, "no epoll instance for the connections can be made");
     api->watch = orb_watch_new(api->ctx, api->epoll, ORB_READABLE, on_ready, api, err);
-    return api->watch ? 0 : err->code;
+    if (api->watch)
+        return 0;
+    close(api->epoll);
+    return err->code;
 }
 
 void watch_stop(struct api *api)
 {
+    if (!api->watch) /* it was not started */
+        return;
     orb_watch_free(api->watch);
     close(api->epoll);
 }
