@@ -24,7 +24,6 @@ RECORD = struct.Struct("<ddd")  # begin; seconds, below 0: a wrong answer or non
 SANITIZED = len(sys.argv) > 1 and os.path.exists(f"{sys.argv[1]}/orbitald") and b"__asan_init" in open(f"{sys.argv[1]}/orbitald", "rb").read()
 RATIO, GAP_S = 2.0, (0.5 if SANITIZED else 0.1)
 FLOOR_S = 0.200 if SANITIZED else 0.020  # of the processor: two fifths of what a turn may take; the benchmark measures the ratio
-FLOOR_TIMES = 20  # ... and at least so many times what half of the quiet answers take: on a slower machine everything takes longer
 STRETCH_S, ANSWERS, TRIES = 0.25, 60, 8  # a stretch: so many answers of both, or that long; as a benchmark, that long
 PACE_S, IDLE_S = 0.001, 0.02  # between two questions: in a stretch, and before and behind it
 MOMENT_S = 0.05  # after which it is checked whether a stretch of an attack that continues by itself is over
@@ -217,8 +216,7 @@ class Other:
                 return f"{wrong} requests of another client failed"
             p99, quiet = ([quantile([a[i] for a in of], .99) for i in (0, 1)] for of in (answers, beside))
             longest, gap = max(a[0] for a in answers), max(a[0] for a in beside)
-            floor = max(self.floor_s, FLOOR_TIMES * quantile([a[1] for a in beside], .5))
-            over = p99[0] / (RATIO * quiet[0]) if self.strict else p99[1] / max(floor, RATIO * quiet[1])
+            over = p99[0] / (RATIO * quiet[0]) if self.strict else p99[1] / max(self.floor_s, RATIO * quiet[1])
             over = max(over, longest / (GAP_S if self.strict else max(GAP_S, RATIO * gap)))
             if best is None or over < best[0]:
                 best = over, (p99[0] / quiet[0], longest, p99[0], quiet[0], p99[1]), (
