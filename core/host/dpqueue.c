@@ -30,14 +30,21 @@ int dpqueue_check(const struct dpservice *s, const struct dp_job *job, struct or
     if (!only_reads(job))
         return changes < CHANGES
                    ? 0
-                   : orb_fail(err, ORB_E_BUSY, "%d changes of the data plane are waiting already",
-                              CHANGES);
+                   : orb_fail(
+                         err, ORB_E_BUSY,
+                         "%d changes of the data plane wait, the limit; try again when one is done",
+                         CHANGES);
     if (own >= READS_OF_ONE)
-        return orb_fail(err, ORB_E_BUSY, "%d data plane requests of %s are waiting already",
-                        READS_OF_ONE, s->caller->name);
-    return reads < READS
-               ? 0
-               : orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", READS);
+        return orb_fail(
+            err, ORB_E_BUSY,
+            "%d requests of \"%s\" wait for the data plane, the limit; try again when one "
+            "is answered",
+            READS_OF_ONE, s->caller->name);
+    return reads < READS ? 0
+                         : orb_fail(err, ORB_E_BUSY,
+                                    "%d requests wait for the data plane, the limit; try again "
+                                    "when one is answered",
+                                    READS);
 }
 
 /* One round after the identity's last one. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/nameless.h"
 #include "core/base/xalloc.h"
-#include "core/ipc/identity.h"
 #include "core/worker/sdk_req.h"
 
 struct sdk_lane {
@@ -31,8 +31,7 @@ static bool is_of(const struct sdk_lane *lane, const struct sdk_peer *peer)
     if (strcmp(lane->kind, peer->kind))
         return false;
     return !strcmp(lane->name, peer->name) ||
-           (!strcmp(peer->kind, "user") && identity_is_nameless(lane->name) &&
-            identity_is_nameless(peer->name));
+           (!strcmp(peer->kind, "user") && nameless_is(lane->name) && nameless_is(peer->name));
 }
 
 /* Its lane; ret_before: the one before it, NULL: it is the first. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/nameless.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/engine_internal.h"
@@ -35,8 +36,7 @@ void grants_identity(const struct engine_caller *caller, char *to, size_t size)
 
 const char *grants_payer(const char *who)
 {
-    return !strncmp(who, "uid-", 4) && who[4] && !who[4 + strspn(who + 4, "0123456789")] ? "uid-N"
-                                                                                         : who;
+    return nameless_is(who) ? "uid-N" : who;
 }
 
 bool grants_is_service(const char *who)

@@ -4,12 +4,13 @@
 
 #include <string.h>
 
+#include "core/base/nameless.h"
+
 static bool are_same(const struct orb_peer *a, const struct orb_peer *b)
 {
     return !strcmp(a->kind, b->kind) &&
            (!strcmp(a->name, b->name) ||
-            (!strcmp(a->kind, "user") && !strncmp(a->name, "uid-", 4) &&
-             !strncmp(b->name, "uid-", 4)));
+            (!strcmp(a->kind, "user") && nameless_is(a->name) && nameless_is(b->name)));
 }
 
 int relay_begin(struct relay **list, struct relay *relay, struct orb_req *req, struct orb_err *err)
@@ -22,10 +23,15 @@ int relay_begin(struct relay **list, struct relay *relay, struct orb_req *req, s
         all++;
     }
     if (own >= RELAY_OF_ONE)
-        return orb_fail(err, ORB_E_BUSY, "%u requests of %s are with the data plane, the limit",
+        return orb_fail(err, ORB_E_BUSY,
+                        "%u requests of \"%s\" wait for the data plane, the limit; try again "
+                        "when one is answered",
                         own, peer->name);
     if (all >= RELAY_ALL)
-        return orb_fail(err, ORB_E_BUSY, "%u requests are with the data plane, the limit", all);
+        return orb_fail(err, ORB_E_BUSY,
+                        "%u requests wait for the data plane, the limit; try again when one is "
+                        "answered",
+                        all);
     relay->req = req;
     relay->next = *list;
     *list = relay;
