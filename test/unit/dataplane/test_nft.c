@@ -12,6 +12,7 @@
 #include "dataplane/nft.h"
 #include "dataplane/nft_same.h"
 #include "test/lib/harness.h"
+#include "test/unit/dataplane/nft_run.h"
 #include "test/unit/dataplane/policies.h"
 
 static const char rich[] =
@@ -86,36 +87,6 @@ static void put(struct policy *policy, const char *text)
     ck_assert_msg(policy_check(policy, &err) == 0, "%s: %s", err.path, err.text);
 }
 
-/* Runs nft with text on standard input; its output is appended to ret_output. */
-static int nft(const char *arguments, const char *text, struct buf *ret_output)
-{
-    char path[] = "/tmp/orbt-nft-XXXXXX";
-    AUTO_FD int fd = mkstemp(path);
-    AUTO_FREE char *line = buf_format("nft %s %s 2>&1", arguments, text ? path : "");
-    FILE *pipe;
-    char part[4096];
-    size_t n;
-
-    ck_assert_int_ge(fd, 0);
-    if (text)
-        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    pipe = popen(line, "r");
-    ck_assert_ptr_nonnull(pipe);
-    while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-        buf_add(ret_output, part, n);
-    unlink(path);
-    return pclose(pipe);
-}
-
-/* Before any test: without root there is nothing to run. */
-__attribute__((constructor)) static void skip_without_root(void)
-{
-    if (geteuid() == 0)
-        return;
-    puts("1..0 # SKIP not root: no network namespace for nft");
-    exit(0);
-}
-
 static void own_namespace(void)
 {
     ck_assert_msg(unshare(CLONE_NEWNET) == 0, "no network namespace: %m");
@@ -126,7 +97,7 @@ static void load(const struct policy *policy, const struct policy *previous, uin
     AUTO(buf) struct buf text = {0}, output = {0};
 
     nft_change_policy(policy, previous, generation, &text);
-    ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    ck_assert_msg(nft_run("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
 }
 
 TEST(nft_takes_everything_a_policy_can_say)
@@ -138,10 +109,10 @@ TEST(nft_takes_everything_a_policy_can_say)
     policy_init(&policy);
     put(&policy, rich);
     nft_change_policy(&policy, NULL, 7, &text);
-    ck_assert_msg(nft("-c -f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    ck_assert_msg(nft_run("-c -f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     load(&policy, NULL, 7);
     load(&policy, &policy, 8);
-    nft("list table inet orbital", NULL, &output);
+    nft_run("list table inet orbital", NULL, &output);
     ck_assert_ptr_nonnull(strstr(buf_str(&output), "generation 8"));
     ck_assert_ptr_null(strstr(buf_str(&output), "generation 7"));
 }
@@ -155,18 +126,18 @@ TEST(counters_of_rules_that_stay_keep_their_values)
     policy_init(&first);
     put(&first, rich);
     load(&first, NULL, 1);
-    ck_assert_int_eq(nft("-f",
-                         "delete element inet orbital tally { 10, 16 }\n"
-                         "add element inet orbital tally { 10 counter packets 77 bytes 7700, "
-                         "16 counter packets 66 bytes 6600 }\n",
-                         &output),
+    ck_assert_int_eq(nft_run("-f",
+                             "delete element inet orbital tally { 10, 16 }\n"
+                             "add element inet orbital tally { 10 counter packets 77 bytes 7700, "
+                             "16 counter packets 66 bytes 6600 }\n",
+                             &output),
                      0);
     ck_assert_int_eq(policy_copy(&first, &second), 0);
     put(&second, "{\"rules\":{\"16\":null,\"200\":{\"action\":\"drop\"},"
                  "\"11\":{\"action\":\"accept\",\"limit\":{\"rate\":5,\"burst\":9}},"
                  "\"13\":{\"action\":\"accept\"}},\"default\":{\"forward\":\"accept\"}}");
     load(&second, &first, 2);
-    nft("list table inet orbital", NULL, &output);
+    nft_run("list table inet orbital", NULL, &output);
     ck_assert_ptr_nonnull(strstr(buf_str(&output), "packets 77 bytes 7700"));
     ck_assert_ptr_null(strstr(buf_str(&output), "packets 66"));
     ck_assert_ptr_nonnull(strstr(buf_str(&output), "rate 5/second burst 9 packets"));
@@ -176,7 +147,7 @@ TEST(counters_of_rules_that_stay_keep_their_values)
     load(&first, &second, 3);
     load(&first, NULL, 4);
     buf_clear(&output);
-    nft("list set inet orbital tally", NULL, &output);
+    nft_run("list set inet orbital tally", NULL, &output);
     ck_assert_ptr_nonnull(strstr(buf_str(&output), "0x0000000a counter packets 0 bytes 0"));
     ck_assert_ptr_null(strstr(buf_str(&output), "packets 77"));
 }
@@ -198,7 +169,7 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     put(&policy, rich);
     nft_chains(&policy, NULL, NULL, &chains);
     nft_change_text(&chains, NULL, 1, &carried, NULL, &text);
-    ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    ck_assert_msg(nft_run("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     ck_assert_int_eq(tally_read(&list, NULL), 0);
     ck_assert_uint_eq(list.count, policy.rule_count + 3);
     found = tally_find(&list, 10);
@@ -277,7 +248,7 @@ TEST(a_limit_per_source_that_changes_takes_another_set)
         "\"24\":{\"action\":\"drop\"}},\"default\":{\"input\":\"drop\"},"
         "\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},\"wan\":{\"interfaces\":[\"wan0\"]}}}");
     load(&second, &first, 2);
-    nft("list table inet orbital", NULL, &output);
+    nft_run("list table inet orbital", NULL, &output);
     ck_assert_ptr_nonnull(strstr(buf_str(&output), "set sources4_23_9_1_5"));
     ck_assert_ptr_null(strstr(buf_str(&output), "sources6_23_4_60_5"));
     ck_assert_ptr_null(strstr(buf_str(&output), "chain then_23"));
@@ -297,10 +268,10 @@ TEST(nft_can_read_its_own_listing_again)
     policy_init(&policy);
     put(&policy, rich);
     load(&policy, NULL, 1);
-    nft("list table inet orbital", NULL, &first);
-    nft("delete table inet orbital", NULL, &output);
-    ck_assert_msg(nft("-f", buf_str(&first), &output) == 0, "%s", buf_str(&output));
-    nft("list table inet orbital", NULL, &second);
+    nft_run("list table inet orbital", NULL, &first);
+    nft_run("delete table inet orbital", NULL, &output);
+    ck_assert_msg(nft_run("-f", buf_str(&first), &output) == 0, "%s", buf_str(&output));
+    nft_run("list table inet orbital", NULL, &second);
     ck_assert_str_eq(buf_str(&first), buf_str(&second));
 }
 
@@ -537,9 +508,9 @@ static void expect_same(const struct policy *policy, const struct policy *previo
     AUTO(buf) struct buf changed = {0}, anew = {0};
 
     load(policy, previous, 7);
-    nft("-s list table inet orbital", NULL, &changed);
+    nft_run("-s list table inet orbital", NULL, &changed);
     load(policy, NULL, 7);
-    nft("-s list table inet orbital", NULL, &anew);
+    nft_run("-s list table inet orbital", NULL, &anew);
     ck_assert_uint_gt(anew.len, 1000);
     expect_same_lines(&changed, &anew);
 }

@@ -10,35 +10,8 @@
 #include "core/base/xalloc.h"
 #include "dataplane/nft.h"
 #include "test/lib/harness.h"
+#include "test/unit/dataplane/nft_run.h"
 #include "test/unit/dataplane/policies.h"
-
-__attribute__((constructor)) static void skip_without_root(void)
-{
-    if (geteuid() == 0)
-        return;
-    puts("1..0 # SKIP not root: no network namespace for nft");
-    exit(0);
-}
-
-/* Runs nft with text on standard input; its output is appended to ret_output. */
-static int nft(const char *arguments, const char *text, struct buf *ret_output)
-{
-    char path[] = "/tmp/orbt-nft-XXXXXX", part[4096];
-    AUTO_FD int fd = mkstemp(path);
-    AUTO_FREE char *line = buf_format("nft %s %s 2>&1", arguments, text ? path : "");
-    FILE *pipe;
-    size_t n;
-
-    ck_assert_int_ge(fd, 0);
-    if (text)
-        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    pipe = popen(line, "r");
-    ck_assert_ptr_nonnull(pipe);
-    while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-        buf_add(ret_output, part, n);
-    unlink(path);
-    return pclose(pipe);
-}
 
 static void put(struct policy *policy, const char *text)
 {
@@ -63,7 +36,7 @@ static void load(const struct nft_text *now, const struct nft_text *old, uint32_
     AUTO(buf) struct buf text = {0}, output = {0};
 
     nft_change_text(now, old, generation, NULL, NULL, &text);
-    ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    ck_assert_msg(nft_run("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
 }
 
 /* Lines and elements of the table in one order: maps are printed in that of their hashes. */
@@ -96,9 +69,9 @@ static void expect_as_anew(const struct nft_text *now, uint32_t generation)
     AUTO_FREE char **a = NULL, **b = NULL;
     unsigned count, same;
 
-    nft("-s list table inet orbital", NULL, &changed);
+    nft_run("-s list table inet orbital", NULL, &changed);
     load(now, NULL, generation);
-    nft("-s list table inet orbital", NULL, &anew);
+    nft_run("-s list table inet orbital", NULL, &anew);
     a = pieces(&changed, &count);
     b = pieces(&anew, &same);
     ck_assert_uint_gt(count, 50);
