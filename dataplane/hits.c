@@ -6,6 +6,7 @@
 #include "dataplane/hits.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -17,6 +18,7 @@
 #include "dataplane/dataplane_internal.h"
 
 #define TRIES 4
+#define PREFETCH 40 /* entries ahead: a scan waits for memory otherwise */
 
 /* The entries of all CPUs, mapped. */
 struct entries {
@@ -74,16 +76,64 @@ static void add_entry(const struct dataplane *dp, const struct flow_head *head, 
         hits->ports[port] += ABI_HIT_PACKETS(found);
 }
 
+/* Entries of one family and CPU. */
+struct ring {
+    const char *memory;
+    size_t size, key;     /* of an entry; where its key is */
+    unsigned interface;   /* which part of the key has the interface */
+    uint32_t sent, count; /* entries of flows that are sent, which are the first ones; all */
+};
+
+static const struct flow_head *entry_at(const struct ring *ring, uint32_t place)
+{
+    return (const struct flow_head *)(ring->memory + place * ring->size);
+}
+
+static const uint64_t *key_at(const struct ring *ring, uint32_t place)
+{
+    return (const uint64_t *)(ring->memory + place * ring->size + ring->key);
+}
+
+/* The places from first to end, of which taken was taken last. As they are taken in turn, none
+ * behind it was ever used as long as the next one was not. */
+static void add_places(const struct dataplane *dp, const struct ring *ring, uint32_t first,
+                       uint32_t end, uint32_t taken, struct hits *hits)
+{
+    if (taken < first)
+        taken = first;
+    if (taken + 1 < end && !key_at(ring, taken + 1)[0] && !key_at(ring, taken + 1)[1])
+        end = taken + 1;
+    for (uint32_t i = first; i < end; i++) {
+        __builtin_prefetch(&entry_at(ring, i + PREFETCH < end ? i + PREFETCH : i)->hits);
+        if (__atomic_load_n(&entry_at(ring, i)->hits, __ATOMIC_RELAXED)) /* the key is elsewhere */
+            add_entry(dp, entry_at(ring, i), key_at(ring, i)[ring->interface] & 0xffffff, hits);
+    }
+}
+
+/* The last entry is that of packets whose flow is not kept. */
+static void add_ring(const struct dataplane *dp, const struct ring *ring, uint32_t sent,
+                     uint32_t other, struct hits *hits)
+{
+    add_places(dp, ring, 0, ring->sent, sent, hits);
+    add_places(dp, ring, ring->sent, ring->count - 1, other, hits);
+    add_places(dp, ring, ring->count - 1, ring->count, ring->count - 1, hits);
+}
+
 static void add_entries(const struct dataplane *dp, const struct entries *entries, int cpu,
                         struct hits *hits)
 {
+    const struct flow_next *next = &entries->nexts[cpu];
     const struct flow4 *four = (struct flow4 *)entries->flows4 + (size_t)cpu * ABI_FLOW4_ENTRIES;
     const struct flow6 *six = (struct flow6 *)entries->flows6 + (size_t)cpu * ABI_FLOW6_ENTRIES;
+    const struct ring ring4 = {(const char *)four, sizeof(*four),    offsetof(struct flow4, key), 1,
+                               ABI_FLOW4_SENT,     ABI_FLOW4_ENTRIES};
+    const struct ring ring6 = {(const char *)six, sizeof(*six),     offsetof(struct flow6, key), 4,
+                               ABI_FLOW6_SENT,    ABI_FLOW6_ENTRIES};
 
-    for (size_t i = 0; i < ABI_FLOW4_ENTRIES; i++)
-        add_entry(dp, &four[i].head, four[i].key[1] & 0xffffff, hits);
-    for (size_t i = 0; i < ABI_FLOW6_ENTRIES; i++)
-        add_entry(dp, &six[i].head, six[i].key[4] & 0xffffff, hits);
+    add_ring(dp, &ring4, __atomic_load_n(&next->sent4, __ATOMIC_RELAXED),
+             __atomic_load_n(&next->other4, __ATOMIC_RELAXED), hits);
+    add_ring(dp, &ring6, __atomic_load_n(&next->sent6, __ATOMIC_RELAXED),
+             __atomic_load_n(&next->other6, __ATOMIC_RELAXED), hits);
 }
 
 static void add_counters(const struct dataplane *dp, int cpu, struct hits *hits)
