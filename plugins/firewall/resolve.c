@@ -278,15 +278,16 @@ int resolve_ports(const struct view *view, const cJSON *value, const char *path,
 
 int resolve_check_group(const cJSON *group, struct orb_err *err)
 {
+    static const struct kind *const kinds[] = {&addresses, &ports};
     AUTO(buf) struct buf ignored = {0};
     struct json_write w = json_write_to(&ignored);
     struct seen seen = {0};
-    int r;
+    int r = 0;
 
     json_write_array(&w, NULL);
-    r = add_group(group, &addresses, false, &w, &seen, err);
-    if (r >= 0)
-        r = add_group(group, &ports, false, &w, &seen, err);
+    for (size_t i = 0; r >= 0 && i < ARRAY_LEN(kinds); i++)
+        if (!resolve_is_large(cJSON_GetObjectItemCaseSensitive(group, kinds[i]->what)))
+            r = add_group(group, kinds[i], false, &w, &seen, err);
     json_write_end(&w);
     return r < 0 ? r : 0;
 }

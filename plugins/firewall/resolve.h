@@ -23,7 +23,8 @@ bool resolve_is_large(const cJSON *list);
  * ORB_E_VETO with path. */
 int resolve_group_element(const cJSON *group, const char *list, const cJSON *item, int index,
                           struct json_write *out, struct orb_err *err);
-/* Checks all of one group. */
+/* Checks the lists of one group that are not large; the others are checked as they are sent
+ * (groups_put). */
 int resolve_check_group(const cJSON *group, struct orb_err *err);
 
 #endif

@@ -526,6 +526,26 @@ TEST(a_large_group_is_sent_in_pieces_before_what_names_it)
     changeset_fini(&changes);
 }
 
+TEST(a_wrong_element_of_a_large_group_is_refused_with_its_number)
+{
+    static const char *const changed[] = {
+        NULL, "[{'op':'set','path':'/firewall/groups/many/addresses'}]"};
+    AUTO(buf) struct buf tree = {0};
+
+    buf_adds(&tree, "{" OFFICE "'firewall':{" ZONES "'groups':{'many':{'addresses':[");
+    for (unsigned i = 0; i < 20000; i++)
+        buf_addf(&tree, "%s'10.%u.%u.%u'", i ? "," : "", i >> 8, i & 255, i == 19000 ? 256 : 1);
+    buf_adds(&tree, "]}}}}");
+    for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
+        struct changeset changes = {0};
+        struct orb_err err = {0};
+
+        ck_assert_int_eq(build(buf_str(&tree), changed[i], &changes, &err), ORB_E_VETO);
+        ck_assert_str_eq(err.path, "/firewall/groups/many/addresses/19000");
+        changeset_fini(&changes);
+    }
+}
+
 TEST(zones_and_groups_are_checked_as_a_whole)
 {
     static const struct {
